@@ -1,0 +1,1 @@
+"""Audio for janus-umm: a plugin in a distribution of its own."""

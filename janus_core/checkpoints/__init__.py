@@ -1,0 +1,1 @@
+"""Checkpoints: our own format, and the foreign layouts that components declare."""

@@ -1,0 +1,93 @@
+"""What a recipe gets wrong beyond its types: components, options, routes, sources, files. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from janus_core.config.choose import choose
+from janus_core.config.recipe import ComponentChoice, ModelConfig, Recipe
+from janus_core.errors import UserError
+from janus_core.text.tokenizer import BYTES
+
+
+def check_recipe(recipe: Recipe, folder: Path) -> None:
+    """Check a recipe without building anything.
+
+    Raises:
+        UserError: every mistake at once.
+    """
+    mistakes = [*_components(recipe), *_model(recipe.model), *_stages(recipe)]
+    tokenizer = recipe.text.tokenizer
+    if tokenizer != BYTES and not (folder / tokenizer).is_file():
+        mistakes.append(f"text.tokenizer: {folder / tokenizer} does not exist; give a tokenizer.json, or '{BYTES}'")
+    if mistakes:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise UserError(f"recipe {recipe.name}: {count}\n" + "\n".join(mistakes))
+
+
+def component_choices(recipe: Recipe) -> Iterator[tuple[str, str, ComponentChoice]]:
+    """(place, kind, choice) of every component that a recipe names."""
+    model = recipe.model
+    yield "model.language_model", "language_model", model.language_model
+    for route, choice in model.encoders.items():
+        yield f"model.encoders.{route}", "understanding_encoder", choice
+    for route, choice in model.adapters.items():
+        yield f"model.adapters.{route}", "adapter", choice
+    for name, kind in (
+        ("generation_tokenizer", "generation_tokenizer"),
+        ("generation_adapter", "adapter"),
+        ("generation_head", "generation_head"),
+    ):
+        choice = getattr(model, name)
+        if choice is not None:
+            yield f"model.{name}", kind, choice
+    for name, choice in recipe.sources.items():
+        yield f"sources.{name}", "data_source", choice
+
+
+def _components(recipe: Recipe) -> Iterator[str]:
+    for place, kind, choice in component_choices(recipe):
+        try:
+            choose(kind, choice, place)
+        except UserError as error:
+            yield str(error)
+
+
+def _model(model: ModelConfig) -> Iterator[str]:
+    for route in model.encoders.keys() - model.adapters.keys():
+        yield f"model.adapters.{route}: missing; the route {route!r} has an encoder and needs an adapter"
+    for route in model.adapters.keys() - model.encoders.keys():
+        yield f"model.encoders.{route}: missing; the route {route!r} has an adapter and no encoder"
+    if (model.generation_adapter is None) != (model.generation_head is None):
+        yield "model: generation_adapter and generation_head come together; give both, or neither"
+    if model.generation_head is not None and model.generation_tokenizer is None:
+        yield "model.generation_tokenizer: missing; the generation head needs its codes"
+
+
+def _stages(recipe: Recipe) -> Iterator[str]:
+    names = [stage.name for stage in recipe.stages]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"stages: two stages are named {name!r}"
+    for stage in recipe.stages:
+        for task, sources in stage.data.items():
+            for source in sources:
+                if source not in recipe.sources:
+                    known = ", ".join(recipe.sources) or "none"
+                    yield f"stages.{stage.name}.data.{task}: no source is named {source!r}; sources: {known}"
+                elif problem := _task_problem(recipe.sources[source], task):
+                    yield f"stages.{stage.name}.data.{task}.{source}: {problem}"
+        if stage.mixture.get("generation", 0) > 0 and recipe.model.generation_head is None:
+            yield f"stages.{stage.name}.mixture.generation: the model has no generation head; set it to 0"
+        if stage.mixture.get("understanding", 0) > 0 and not recipe.model.encoders:
+            yield f"stages.{stage.name}.mixture.understanding: the model has no encoder; set it to 0"
+
+
+def _task_problem(choice: ComponentChoice, task: str) -> str | None:
+    try:
+        chosen = choose("data_source", choice, "")
+    except UserError:
+        return None  # told once, at the source itself
+    declared = getattr(chosen.options, "task", None)
+    tasks = (declared,) if declared else chosen.component.spec.tasks
+    return None if task in tasks else f"gives {' and '.join(tasks)} samples, not {task}"

@@ -1,0 +1,36 @@
+"""A component named in a recipe -> the component and its validated options; the way from names to code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from janus_registry.errors import RegistryError
+from janus_registry.options import Chosen as Chosen
+from janus_registry.options import choose as choose_component
+from janus_registry.records import Component
+from janus_registry.requirements import import_reference, require
+
+from janus_core.config.recipe import ComponentChoice
+from janus_core.errors import UserError
+from janus_core.plugins import manager
+
+
+def choose(kind: str, choice: ComponentChoice, place: str) -> Chosen:
+    """The component and options that a recipe names.
+
+    Raises:
+        UserError: unknown or ambiguous name, unknown preset or wrong options; every mistake, with the place.
+    """
+    try:
+        return choose_component(manager(), kind, choice.model_dump(), place)
+    except RegistryError as error:
+        raise UserError(error.what, error.remedy) from error
+
+
+def load(component: Component, reference: str) -> Any:
+    """Import the code that a spec names; a missing library is a `UserError` that names the distribution."""
+    try:
+        require(component)
+        return import_reference(reference, component)
+    except RegistryError as error:
+        raise UserError(error.what, error.remedy) from error

@@ -1,0 +1,162 @@
+"""The pydantic models of a recipe; help texts, the JSON schema and `janus recipe show` come from these fields."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from janus_core.interfaces import Task
+from janus_core.text.chat import ChatTemplate
+from janus_core.text.tokenizer import BYTES, SpecialTokens
+
+
+class Strict(BaseModel):
+    """Base of all recipe models: a name that is not a field is an error."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class ComponentChoice(Strict):
+    """A component by name; a bare word is short for ``{type: word}``."""
+
+    type: str = Field(description="name of the component, or plugin/name where two plugins share it")
+    preset: str | None = Field(default=None, description="named set of options to start from, such as 'tiny'")
+    options: dict[str, Any] = Field(default_factory=dict, description="options; they override the preset's")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_word(cls, value: Any) -> Any:
+        return {"type": value} if isinstance(value, str) else value
+
+
+class TextConfig(Strict):
+    """How text becomes ids."""
+
+    tokenizer: str = Field(default=BYTES, description="path of a tokenizer.json, or 'bytes': one id a byte")
+    special: SpecialTokens = Field(default_factory=SpecialTokens, description="names of the special tokens")
+    chat: ChatTemplate = Field(default_factory=ChatTemplate, description="roles and system text")
+
+
+class ModelConfig(Strict):
+    """The parts of a model. Leave the generation parts out for a model that only understands, the encoders for one that only draws."""
+
+    language_model: ComponentChoice = Field(description="the causal transformer that all paths share")
+    encoders: dict[str, ComponentChoice] = Field(default_factory=dict, description="understanding encoder by route")
+    adapters: dict[str, ComponentChoice] = Field(default_factory=dict, description="adapter by route")
+    generation_tokenizer: ComponentChoice | None = Field(default=None, description="image <-> codes")
+    generation_adapter: ComponentChoice | None = Field(default=None, description="code vectors -> language model")
+    generation_head: ComponentChoice | None = Field(default=None, description="hidden states -> codes")
+    image_size: int = Field(default=384, ge=8, description="side in pixels of the pictures that the model draws")
+    code_table: Literal["tokenizer", "random"] = Field(
+        default="tokenizer",
+        description="how the model's own input table of codes begins: the tokenizer's code vectors, or random "
+        "(not stated by the papers: our choice)",
+    )
+
+
+class StageConfig(Strict):
+    """What trains, on what mixture, for how long."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="folder name of the stage in the run")
+    train: list[str] = Field(min_length=1, description="patterns of the parts that train, e.g. 'adapters.*'; the others are frozen")
+    steps: int = Field(ge=1, description="optimiser steps")
+    batch_size: int = Field(ge=1, description="samples a step")
+    mixture: dict[Task, float] = Field(description="ratio understanding : text : generation, in samples")
+    data: dict[Task, dict[str, float]] = Field(description="sources of each task, with weights; a list means equal weights")
+    learning_rate: float = Field(gt=0, description="peak learning rate")
+    learning_rates: dict[str, float] = Field(default_factory=dict, description="factor on the rate by pattern of parts")
+    schedule: Literal["constant", "cosine", "linear"] = Field(default="constant", description="after the warm-up: constant, or falling to final_rate")
+    final_rate: float = Field(default=0.0, ge=0, le=1, description="last rate as a fraction of the peak")
+    warmup: int = Field(default=0, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay of matrices; vectors have none")
+    betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW betas (Janus, table 1)")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient (Janus, table 1)")
+    condition_drop: float = Field(default=0.1, ge=0, le=1, description="fraction of drawings whose prompt becomes pads, for guidance (Janus, footnote 2)")
+    loss_normalisation: Literal["tokens", "tasks"] = Field(
+        default="tasks",
+        description="tokens: one mean over all supervised tokens; tasks: the mean of each task, summed by "
+        "task_weights (not stated by the papers: our choice)",
+    )
+    task_weights: dict[Task, float] = Field(default_factory=dict, description="weight of each task's loss, 1 if not given")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _equal_weights(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: dict.fromkeys(v, 1.0) if isinstance(v, list) else {v: 1.0} if isinstance(v, str) else v for k, v in value.items()}
+
+    @field_validator("mixture")
+    @classmethod
+    def _some_task(cls, value: dict[Task, float]) -> dict[Task, float]:
+        if any(ratio < 0 for ratio in value.values()) or not any(value.values()):
+            raise ValueError(f"the ratios must be 0 or more, and one above 0, not {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _sources_for_ratios(self) -> StageConfig:
+        bare = [task for task, ratio in self.mixture.items() if ratio > 0 and not self.data.get(task)]
+        if bare:
+            raise ValueError(f"the mixture gives {', '.join(bare)} a ratio, but data names no source for it")
+        return self
+
+
+class SamplesConfig(Strict):
+    """What is drawn and answered while training, to be looked at."""
+
+    every: int = Field(default=0, ge=0, description="steps between two sample sheets, 0 for only at the end of a stage")
+    prompts: list[str] = Field(default_factory=list, description="prompts to draw")
+    questions: int = Field(default=0, ge=0, description="how many samples of the stage's understanding data to answer")
+    temperature: float = Field(default=1.0, ge=0, description="sampling temperature of the drawings, 0 for greedy")
+    guidance: float = Field(default=1.0, ge=0, description="guidance of the drawings")
+
+
+class RunConfig(Strict):
+    """How a run is carried out; changes no result but through rounding."""
+
+    accelerator: str = Field(default="auto", description="Lightning's accelerator: auto, cpu, gpu ...")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(default="32-true", description="Lightning's precision")
+    threads: int = Field(default=0, ge=0, description="threads of torch on CPU; 0 tries one and two and keeps the faster")
+    workers: int = Field(default=0, ge=0, description="processes that read data")
+    checkpoint_every: int = Field(default=500, ge=1, description="steps between two checkpoints to resume from")
+    log_every: int = Field(default=10, ge=1, description="steps between two rows of the metrics")
+    bad_records: int = Field(default=100, ge=0, description="unusable records a source may have before the run stops")
+
+
+class Recipe(Strict):
+    """A model and its stages: one YAML file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the recipe")
+    description: str = Field(default="", description="what it is for, and the source of its numbers")
+    seed: int = Field(default=0, ge=0, description="seed of weights, data order and sampling")
+    text: TextConfig = Field(default_factory=TextConfig)
+    model: ModelConfig
+    sources: dict[str, ComponentChoice] = Field(default_factory=dict, description="data sources by a name of your own")
+    stages: list[StageConfig] = Field(min_length=1, description="in order")
+    samples: SamplesConfig = Field(default_factory=SamplesConfig)
+    run: RunConfig = Field(default_factory=RunConfig)
+
+
+class PretrainRecipe(Strict):
+    """How a part is trained alone, before a recipe freezes it: ``janus pretrain``."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the recipe")
+    description: str = Field(default="", description="what it is for, and the source of its numbers")
+    seed: int = Field(default=0, ge=0, description="seed of weights and data order")
+    kind: Literal["generation_tokenizer", "understanding_encoder"] = Field(description="what kind of part")
+    part: ComponentChoice = Field(description="the component; its class must offer pretraining()")
+    image_size: int = Field(default=64, ge=8, description="side in pixels that the tokenizer is trained at")
+    source: ComponentChoice = Field(description="data source whose pictures and captions are used")
+    validation: ComponentChoice | None = Field(default=None, description="source of held-out pictures to measure on")
+    steps: int = Field(ge=1, description="optimiser steps")
+    batch_size: int = Field(ge=1, description="pictures a step")
+    learning_rate: float = Field(gt=0, description="peak learning rate")
+    warmup: int = Field(default=0, ge=0, description="steps of linear warm-up")
+    schedule: Literal["constant", "cosine", "linear"] = Field(default="linear", description="after the warm-up")
+    final_rate: float = Field(default=0.0, ge=0, le=1, description="last rate as a fraction of the peak")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay of matrices")
+    betas: tuple[float, float] = Field(default=(0.9, 0.99), description="AdamW betas")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    half: bool = Field(default=True, description="write the weights as float16")
+    run: RunConfig = Field(default_factory=RunConfig)

@@ -1,0 +1,1 @@
+"""Images, sources, the mixture by ratio and the loader."""

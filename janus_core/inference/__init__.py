@@ -1,0 +1,1 @@
+"""Answer and draw with a loaded model."""

@@ -1,0 +1,377 @@
+"""What the factories of plugins return, as Protocols, and the small records that the parts exchange.
+
+A component need not inherit anything of ours: an ``nn.Module`` with these members conforms. Factories are called as
+
+* encoder, tokenizer, data source, benchmark: ``build(options, context)``
+* adapter: ``build(options, context, *, in_width, out_width)``
+* generation head: ``build(options, context, *, width, layout)``
+* language model: ``build(options, context, *, vocabulary)``
+* transform: ``build_transform(options, context)``
+
+where ``options`` is an instance of the component's pydantic model and ``context`` a `BuildContext`. The caller has
+seeded torch's generator from the run's seed and the part's name: draw initial weights from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import argparse
+
+    import torch
+    from torch import Tensor, nn
+
+Task = Literal["understanding", "text", "generation"]
+TASKS: tuple[Task, ...] = ("understanding", "text", "generation")
+
+
+class BadRecord(ValueError):
+    """A record of a data file that cannot become a sample: it is counted, reported with its place, and skipped."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
+        self.place, self.reason = place, reason
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """What a factory may ask of the model that it builds a part of.
+
+    Attributes:
+        folder: relative paths in options are relative to it (the recipe's folder).
+        skip_weights: do not read ``options.weights``: a checkpoint of ours is loaded over the part at once.
+        image_size: side in pixels of the pictures that the model draws.
+        resolve: ``resolve("generation_tokenizer")`` gives the built part that an option ``ref`` names.
+        resolve_transform: the same for its transform, which needs no weights.
+    """
+
+    folder: Path = Path(".")
+    skip_weights: bool = False
+    image_size: int = 0
+    resolve: Callable[[str], nn.Module] | None = None
+    resolve_transform: Callable[[str], Transform] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One raw input after its transform.
+
+    Attributes:
+        inputs: what the component's ``collate`` takes, usually a tensor without batch axis.
+        num_tokens: the number of tokens (encoder) or positions (tokenizer) that it becomes, before any adapter.
+    """
+
+    inputs: Any
+    num_tokens: int
+
+
+class Transform(Protocol):
+    """Raw input -> tensors. Holds no weights, is picklable, and is the same for the same ``digest``."""
+
+    digest: str
+
+    def __call__(self, raw: Any) -> Prepared:
+        """Prepare one raw input (image: a ``PIL.Image`` in mode RGB); raise `ValueError` if it cannot be used."""
+        ...
+
+    def collate(self, prepared: Sequence[Prepared]) -> Any:
+        """Batch prepared inputs into what the component's ``forward`` or ``encode`` takes."""
+        ...
+
+
+@dataclass(slots=True)
+class Features:
+    """A batch of feature tokens.
+
+    Attributes:
+        tokens: float [B, N, width].
+        mask: bool [B, N], true where a token is real, or None when all are.
+        positions: any coordinates that an adapter may use, [B, N, d], or None.
+    """
+
+    tokens: Tensor
+    mask: Tensor | None = None
+    positions: Tensor | None = None
+
+
+class UnderstandingEncoder(Protocol):
+    """Raw input of one modality -> semantic feature tokens; an ``nn.Module``."""
+
+    modality: str
+    width: int
+
+    def forward(self, inputs: Any) -> Features:
+        """Encode a collated batch; the number of real tokens of each item equals its ``Prepared.num_tokens``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLayout:
+    """The shape of the codes of one picture.
+
+    Attributes:
+        positions: N, the number of positions that the language model predicts.
+        grid: (rows, columns) with rows * columns == N in raster order, or None for tokenizers without a grid.
+        codebooks: sizes (K1 ... KC) of the C codebooks at each position.
+        scales: side of each map of a multi-scale tokenizer, or None.
+        kind: ``discrete`` codes, or ``continuous`` latents.
+    """
+
+    positions: int
+    grid: tuple[int, int] | None
+    codebooks: tuple[int, ...]
+    scales: tuple[int, ...] | None = None
+    kind: Literal["discrete", "continuous"] = "discrete"
+
+
+class GenerationTokenizer(Protocol):
+    """Image <-> codes; an ``nn.Module``."""
+
+    code_width: int
+
+    def layout(self, image_size: int) -> CodeLayout:
+        """The codes of a square picture of this side; `ValueError` if the side is not possible."""
+        ...
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """float [B, 3, H, W] in [-1, 1] -> int64 [B, N, C]."""
+        ...
+
+    def decode(self, codes: Tensor, layout: CodeLayout) -> Tensor:
+        """int64 [B, N, C] -> float [B, 3, H, W], about in [-1, 1]; `ValueError` if a code is out of range."""
+        ...
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """int64 [B, N, C] -> float [B, N, code_width]: the vectors of the codes."""
+        ...
+
+
+class Adapter(Protocol):
+    """Feature width -> language-model width; an ``nn.Module``."""
+
+    def num_tokens(self, n: int) -> int:
+        """How many tokens come out for n tokens in; must agree exactly with ``forward``."""
+        ...
+
+    def forward(self, features: Features) -> Features:
+        """[B, N, in_width] -> [B, num_tokens(N), out_width], the mask carried along."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next code or word is chosen.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the most likely.
+        top_k: keep the k most likely, 0 keeps all.
+        top_p: keep the smallest set whose probability reaches this, 1 keeps all.
+        guidance: weight of classifier-free guidance, ``free + guidance * (conditional - free)``; 1 is off.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    guidance: float = 1.0
+
+
+class Noise(Protocol):
+    """Gumbel noise keyed by (seed, image, position, codebook): a picture does not depend on its batch."""
+
+    def __call__(self, codebook: int, size: int) -> Tensor:
+        """float [rows, size] for the position being drawn."""
+        ...
+
+
+class GenerationHead(Protocol):
+    """Hidden states -> codes, and their loss; an ``nn.Module``."""
+
+    def loss(self, hidden: Tensor, codes: Tensor, layout: CodeLayout) -> tuple[Tensor, int]:
+        """[M, width] at supervised positions and int64 [M, C] -> (sum of the losses, number of terms M)."""
+        ...
+
+    def sample(self, hidden: Tensor, noise: Noise, sampling: Sampling) -> Tensor:
+        """[P, width] (guidance 1) or [2P, width], conditional rows then free rows -> int64 [P, C]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceLayout:
+    """How the tokens of a batch lie; each language model makes the attention masks that it needs from it.
+
+    Attributes:
+        positions: int64 [R, T], the position of each token in its own sample.
+        lengths: for packed training (R == 1, no cache) the lengths of the samples, summing to T: causal attention
+            inside each, none across. None: every row is one causal sequence. With a cache a row's tokens may be
+            followed by padding: position p of a row sees the cached keys 0 ... p of that row, so that padding on the
+            right, whose keys lie behind, changes no result.
+    """
+
+    positions: Tensor
+    lengths: tuple[int, ...] | None = None
+
+
+class Cache(Protocol):
+    """Keys and values of the tokens so far; keys are stored at their position."""
+
+    rows: int
+    length: int
+
+
+class LanguageModel(Protocol):
+    """The one causal transformer that all paths share; an ``nn.Module``."""
+
+    width: int
+    vocabulary: int
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """int64 [...] -> float [..., width]."""
+        ...
+
+    def forward(self, embeds: Tensor, layout: SequenceLayout, cache: Cache | None = None) -> Tensor:
+        """[R, T, width] -> hidden states after the final norm, [R, T, width]; a cache is extended in place."""
+        ...
+
+    def text_logits(self, hidden: Tensor) -> Tensor:
+        """[..., width] -> [..., vocabulary]."""
+        ...
+
+    def new_cache(self, rows: int, length: int) -> Cache:
+        """An empty cache for ``length`` positions in each of ``rows`` rows."""
+        ...
+
+    def resize_vocabulary(self, size: int) -> None:
+        """Grow or cut the embedding and the text head to ``size`` rows; existing rows keep their values."""
+        ...
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The units of sharding and of gradient checkpointing, first to last."""
+        ...
+
+
+class Pretrainable(Protocol):
+    """Optional: a part that ``janus pretrain`` can train alone."""
+
+    def optimizer_groups(self) -> list[dict[str, Any]]:
+        """Parameter groups in torch's format."""
+        ...
+
+    def losses(self, batch: Mapping[str, Any], step: int) -> dict[str, Tensor]:
+        """``{"loss": scalar to minimise, ...}``; the others are logged.
+
+        ``batch`` holds ``inputs`` (collated by the part's transform) and ``captions`` (list of str).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A part of a message: an input to understand, by the route's name, as the raw data that its transform takes."""
+
+    route: str
+    raw: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A part of a message: a picture to draw, as a ``PIL.Image``."""
+
+    raw: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn: ``user`` and ``assistant`` are set in the chat template, ``plain`` is taken as it is.
+
+    The loss is taken on what the assistant says or draws and on plain text.
+    """
+
+    role: Literal["system", "user", "assistant", "plain"]
+    parts: tuple[str | Given | Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training example.
+
+    Attributes:
+        id: unique in its source and stable, for logs and resuming.
+        task: which part of the mixture it belongs to.
+        messages: the turns.
+        facts: what an evaluation may want to know of it (never shown to the model).
+    """
+
+    id: str
+    task: Task
+    messages: tuple[Message, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class DataSource(Protocol):
+    """A sized, random-access reader; ``source[i]`` is the same at any time and in any process."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at this index; raises `BadRecord` if it is unusable."""
+        ...
+
+
+class Command(Protocol):
+    """A sub-command of the CLI."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of a benchmark with the numbers that it must be read beside.
+
+    Attributes:
+        name: what is measured.
+        correct: right answers; ``total``: answers.
+        baselines: name -> fraction in [0, 1] (majority, blind, chance ...).
+        ceilings: name -> fraction that a perfect model could reach under this measurement.
+    """
+
+    name: str
+    correct: int
+    total: int
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        return self.correct / self.total if self.total else 0.0
+
+
+@dataclass(slots=True)
+class BenchmarkResult:
+    """What a benchmark gives back: its scores, one record an item, and pictures by file name."""
+
+    protocol: str
+    scores: list[Score]
+    items: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, Any] = field(default_factory=dict)
+
+
+class Benchmark(Protocol):
+    """Runs a loaded model on its items; ``session`` is a `janus_core.inference.Session`."""
+
+    def run(self, session: Any, *, limit: int | None, progress: Callable[[Iterable[Any], str], Iterable[Any]]) -> BenchmarkResult: ...
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """The device of a module's first parameter or buffer (cpu if it has none)."""
+    import itertools
+
+    import torch
+
+    tensor = next(itertools.chain(module.parameters(), module.buffers()), None)
+    return tensor.device if tensor is not None else torch.device("cpu")

@@ -1,0 +1,1 @@
+"""JanusModel: routes, language model, generation parts; built objects are handed in."""

@@ -1,0 +1,1 @@
+"""Segments -> packed batch: ids, positions, labels and the places of other modalities."""

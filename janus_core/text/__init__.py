@@ -1,0 +1,1 @@
+"""Text tokenizers, special tokens and chat templates."""

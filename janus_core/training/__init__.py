@@ -1,0 +1,1 @@
+"""The Lightning module, the stages of a run and what watches them."""

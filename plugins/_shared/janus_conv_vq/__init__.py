@@ -1,0 +1,1 @@
+"""Library of the convolutional vector-quantising tokenizers; not a plugin itself."""

@@ -1,0 +1,92 @@
+"""What the convolutional tokenizers have in common: codes in raster order, checks, and the two directions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from janus_conv_vq.options import PretrainingOptions
+from janus_conv_vq.pixels import grid_side
+from janus_conv_vq.pretrain import VQPretraining
+from janus_conv_vq.quantize import Codebook, Quantized
+from janus_core.interfaces import CodeLayout
+
+
+class ConvTokenizer(nn.Module):
+    """A generation tokenizer with one codebook and a grid of codes in raster order.
+
+    A subclass sets ``quantize`` and gives ``latents`` and ``pixels``.
+
+    Attributes:
+        factor: pixels a side of one code.
+        code_width: length of a code's vector.
+    """
+
+    quantize: Codebook
+
+    def __init__(self, *, factor: int, code_width: int, pretraining: PretrainingOptions) -> None:
+        super().__init__()
+        self.factor, self.code_width = factor, code_width
+        self._pretraining = pretraining
+
+    def latents(self, pixels: Tensor) -> Tensor:
+        """[B, 3, H, W] in [-1, 1] -> [B, code_width, H / factor, W / factor], before the codebook."""
+        raise NotImplementedError
+
+    def pixels(self, vectors: Tensor) -> Tensor:
+        """Codes' vectors [B, code_width, h, w] -> [B, 3, factor h, factor w], about in [-1, 1]."""
+        raise NotImplementedError
+
+    def layout(self, image_size: int) -> CodeLayout:
+        """The codes of a square picture; `ValueError` with the nearest allowed sides if this one does not divide."""
+        side = grid_side(image_size, self.factor)
+        return CodeLayout(positions=side * side, grid=(side, side), codebooks=(self.quantize.size,))
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """[B, 3, H, W] in [-1, 1] -> int64 [B, N, 1]; computed in the module's own dtype, whatever autocast says."""
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise ValueError(f"pixels have shape {list(pixels.shape)}: give [batch, 3, height, width]")
+        for side in pixels.shape[2:]:
+            grid_side(side, self.factor)
+        with torch.autocast(pixels.device.type, enabled=False):
+            latents = self.latents(pixels.to(self._dtype()))
+        return self.quantize.assign(latents.movedim(1, -1)).flatten(1)[..., None]
+
+    def decode(self, codes: Tensor, layout: CodeLayout) -> Tensor:
+        """int64 [B, N, 1] -> [B, 3, H, W]; `ValueError` if a code or the layout cannot be of this tokenizer."""
+        if layout.grid is None or layout.codebooks != (self.quantize.size,):
+            raise ValueError(
+                f"{layout} is not of this tokenizer, which has a grid and codebooks {(self.quantize.size,)}"
+            )
+        if codes.ndim != 3 or codes.shape[1:] != (layout.positions, 1):
+            raise ValueError(
+                f"codes have shape {list(codes.shape)}: the layout asks for [batch, {layout.positions}, 1]"
+            )
+        return self.pixels(self.embed(codes).transpose(1, 2).reshape(len(codes), -1, *layout.grid))
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """int64 [B, N, 1] -> [B, N, code_width]; `ValueError` if a code is out of range."""
+        self._check_range(codes)
+        return self.quantize.lookup(codes[..., 0])
+
+    def reconstruct(self, pixels: Tensor) -> tuple[Tensor, Quantized]:
+        """Pixels -> pixels through the codes, with gradient; in training mode a moving codebook moves."""
+        quantized = self.quantize(self.latents(pixels.to(self._dtype())))
+        return self.pixels(quantized.vectors), quantized
+
+    def pretraining(self) -> VQPretraining:
+        """What trains this tokenizer alone (`janus_core.interfaces.Pretrainable`)."""
+        return VQPretraining(self, self._pretraining)
+
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    def _check_range(self, codes: Tensor) -> None:
+        if codes.is_meta or codes.numel() == 0:
+            return
+        low, high = (int(bound) for bound in codes.aminmax())
+        if low < 0 or high >= self.quantize.size:
+            raise ValueError(
+                f"code {low if low < 0 else high} is out of range: the codes are 0 to {self.quantize.size - 1}"
+            )

@@ -1,0 +1,105 @@
+"""The options that SigLIP and EVA-CLIP share. Imports pydantic, no torch."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from janus_open_clip.facts import FAMILY_PREPROCESSING, Architecture, Family, Resize, architecture, preprocessing
+from janus_open_clip.preprocess import ImageTransform
+
+
+class CustomSizes(BaseModel):
+    """Sizes of a tower that no published checkpoint has, for tests and for training from scratch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image_size: int = Field(gt=0, description="side of the input in pixels")
+    patch_size: int = Field(gt=0, description="side of a patch in pixels; must divide image_size")
+    width: int = Field(gt=0, description="width of the feature tokens; a multiple of heads")
+    depth: int = Field(gt=0, description="number of transformer blocks")
+    heads: int = Field(gt=0, description="number of attention heads")
+    mlp_ratio: float = Field(4.0, gt=0, description="width of the MLP divided by the width of the tokens")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}: "
+                f"use {self.image_size // self.patch_size * self.patch_size or self.patch_size}"
+            )
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class TowerOptions(BaseModel):
+    """Options of a vision tower; a plugin's own class names the defaults and the family."""
+
+    model_config = ConfigDict(extra="forbid")
+    family: ClassVar[Family]
+
+    model: str = Field(description="open_clip's name of the model")
+    tag: str = Field(description="checkpoint tag: names the published weights and the preprocessing they need")
+    weights: str = Field(
+        description="'none' (random), 'tag' (download the tag's weights), a file (.safetensors, .pt, .bin), "
+        "'local-dir:FOLDER' or 'hf-hub:ORG/NAME'; relative paths start at the recipe's folder"
+    )
+    layer: int = Field(-1, le=-1, description="which block's output the features are: -1 the last, -2 the one before")
+    norm: bool | None = Field(
+        None, description="apply the final norm to that output; yes for layer -1, must be stated for other layers"
+    )
+    pool: int = Field(
+        1, ge=1, description="average the tokens over pool x pool patches; 1 keeps every patch (2: 576 tokens -> 144)"
+    )
+    resize: Resize | None = Field(
+        None,
+        description="squash to the square, shortest side and centre crop, or pad as Janus does; "
+        "empty takes the way of the tag",
+    )
+    custom: CustomSizes | None = Field(None, description="sizes of one's own in place of a named model")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        fields = type(self).model_fields
+        if self.custom is not None:
+            for name in ("model", "tag"):
+                value = getattr(self, name)
+                if value != fields[name].default:
+                    raise ValueError(f"{name} {value!r} and custom exclude each other: remove one of the two")
+            if self.weights == "tag":
+                raise ValueError("weights 'tag' needs a named model: with custom use 'none' or a file")
+        else:
+            architecture(self.model, self.family)
+            preprocessing(self.model, self.tag)
+        sizes = self.architecture()
+        if -self.layer > sizes.depth:
+            raise ValueError(f"layer {self.layer} is not possible: the model has {sizes.depth} blocks")
+        if self.layer != -1 and self.norm is None:
+            raise ValueError(f"layer {self.layer} needs norm: true or norm: false (published models differ)")
+        if sizes.grid % self.pool:
+            raise ValueError(
+                f"pool {self.pool} does not divide the {sizes.grid} x {sizes.grid} patches: "
+                f"use one of {[p for p in range(1, sizes.grid + 1) if sizes.grid % p == 0]}"
+            )
+        return self
+
+    def architecture(self) -> Architecture:
+        """The sizes that these options name."""
+        if self.custom is None:
+            return architecture(self.model, self.family)
+        sizes = self.custom
+        return Architecture(self.family, sizes.image_size, sizes.patch_size, sizes.width, sizes.depth)
+
+    def apply_norm(self) -> bool:
+        """Whether the final norm is applied."""
+        return True if self.norm is None else self.norm
+
+    def transform(self) -> ImageTransform:
+        """The preprocessing of the tag (of the family, for custom sizes), whatever the weights are."""
+        sizes = self.architecture()
+        facts = FAMILY_PREPROCESSING[self.family] if self.custom else preprocessing(self.model, self.tag)
+        return ImageTransform.of(
+            facts, size=sizes.image_size, num_tokens=sizes.num_tokens(self.pool), resize=self.resize
+        )
