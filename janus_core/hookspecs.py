@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pluggy
+
 from janus_registry.spec import ComponentSpec, check_reference
 
 GROUP = "janus.plugins"

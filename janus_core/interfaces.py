@@ -353,18 +353,30 @@ class Score:
 
 @dataclass(slots=True)
 class BenchmarkResult:
-    """What a benchmark gives back: its scores, one record an item, and pictures by file name."""
+    """What a benchmark gives back.
+
+    Attributes:
+        protocol: name and version of the way of prompting and scoring, ``name@version``.
+        scores: the numbers.
+        items: one record an item; ``task`` is ``understanding`` (scene, question, answer, truth, right) or
+            ``generation`` (scene, prompt, picture, objects_right, objects).
+        pictures: PIL images by file name.
+        attribution: what must stand beside the pictures (authors, licence).
+    """
 
     protocol: str
     scores: list[Score]
     items: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, Any] = field(default_factory=dict)
+    attribution: str = ""
 
 
 class Benchmark(Protocol):
     """Runs a loaded model on its items; ``session`` is a `janus_core.inference.Session`."""
 
-    def run(self, session: Any, *, limit: int | None, progress: Callable[[Iterable[Any], str], Iterable[Any]]) -> BenchmarkResult: ...
+    def run(
+        self, session: Any, *, limit: int | None, progress: Callable[[Iterable[Any], str], Iterable[Any]]
+    ) -> BenchmarkResult: ...
 
 
 def device_of(module: nn.Module) -> torch.device:

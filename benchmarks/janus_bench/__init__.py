@@ -1,0 +1,1 @@
+"""Benchmarks: statistics, running, reports, and the demo; a plugin like any other."""

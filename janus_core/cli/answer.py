@@ -9,11 +9,15 @@ import sys
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from janus_core.cli.model_arguments import add_model, add_sampling, at_least_one
 
-    parser.add_argument("image", nargs="?", metavar="IMAGE", help="an image file; leave it out for a question about nothing")
+    parser.add_argument(
+        "image", nargs="?", metavar="IMAGE", help="an image file; leave it out for a question about nothing"
+    )
     parser.add_argument("question", metavar="QUESTION", help="what to ask")
     add_model(parser)
     add_sampling(parser, temperature=0.0)
-    parser.add_argument("--max-new-tokens", type=at_least_one, default=128, metavar="N", help="longest answer; default: 128")
+    parser.add_argument(
+        "--max-new-tokens", type=at_least_one, default=128, metavar="N", help="longest answer; default: 128"
+    )
     parser.epilog = 'example: janus answer picture.png "what is at the top left?"'
 
 
@@ -37,7 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         shown = len(text)
 
-    answer = session.ask(image, arguments.question, max_new_tokens=arguments.max_new_tokens, sampling=sampling,
-                         seed=arguments.seed, on_text=stream if sys.stdout.isatty() else None)  # fmt: skip
+    answer = session.ask(
+        image,
+        arguments.question,
+        max_new_tokens=arguments.max_new_tokens,
+        sampling=sampling,
+        seed=arguments.seed,
+        on_text=stream if sys.stdout.isatty() else None,
+    )
     print(answer[shown:])
     return 0

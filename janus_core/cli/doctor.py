@@ -14,12 +14,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, distributions, entry_points, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, entry_points, version
 from pathlib import Path
 from typing import Literal
 
 from janus_core.plugins import DISTRIBUTION, manager
-from janus_registry.discovery import canonical
+from janus_registry.discovery import canonical, identity
 from janus_registry.errors import RegistryError
 from janus_registry.requirements import install_command, missing_requirements
 
@@ -91,25 +91,25 @@ def _names() -> Iterator[Check]:
     if ours is None:
         yield Check("names", "FAIL", f"{DISTRIBUTION} is not installed", "pip install -e . in the repository")
     others = {
-        str(found.metadata["Name"])
-        for found in distributions()
-        if canonical(found.metadata["Name"] or "") != DISTRIBUTION
-        and (
-            canonical(found.metadata["Name"] or "") == "janus-core"
-            or "janus_core" in (found.read_text("top_level.txt") or "").split()
-            or any(file.parts[:1] == ("janus_core",) for file in found.files or ())
-        )
+        name
+        for name, found in ((identity(found)[0], found) for found in distributions())
+        if canonical(name) != DISTRIBUTION and (canonical(name) == "janus-core" or _ships(found, "janus_core"))
     }
     for other in sorted(others):
         mend = f"pip uninstall {other}, then reinstall {DISTRIBUTION} (one overwrote files of the other)"
         yield Check("names", "FAIL", f"{other} also ships the import name janus_core", mend)
     for script in entry_points(group="console_scripts", name="janus"):
-        owner = script.dist.name if script.dist is not None else "?"
+        owner = identity(script.dist)[0] if script.dist is not None else "?"
         if canonical(owner) != DISTRIBUTION and owner not in others:
             mend = f"pip uninstall {owner}, or run 'python -m janus_core' in place of 'janus'"
             yield Check("names", "FAIL", f"{owner} also ships the script janus", mend)
     if ours is not None and not others:
         yield Check("names", "OK", f"{DISTRIBUTION} {ours}; janus_core is ours ({Path(__file__).parents[1]})")
+
+
+def _ships(distribution: Distribution, package: str) -> bool:
+    """Whether the distribution installed this import package, by its list of files."""
+    return any(file.parts[:1] == (package,) for file in distribution.files or ())
 
 
 def installed(name: str) -> str | None:

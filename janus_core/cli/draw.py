@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,14 +14,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="what to draw")
     add_model(parser)
     add_sampling(parser, temperature=1.0)
-    parser.add_argument("--guidance", type=float, default=None, metavar="W",
-                        help="weight of classifier-free guidance, 1 is off; default: the recipe's (samples.guidance)")  # fmt: skip
+    parser.add_argument(
+        "--guidance",
+        type=float,
+        default=None,
+        metavar="W",
+        help="weight of classifier-free guidance, 1 is off; default: the recipe's",
+    )
     parser.add_argument("--negative", metavar="PROMPT", help="what guidance leads away from, in place of no prompt")
     parser.add_argument("-n", "--images", type=at_least_one, default=1, metavar="N", help="how many; default: 1")
-    parser.add_argument("--batch-size", type=at_least_one, default=16, metavar="N", help="drawn at once; changes no picture")
-    parser.add_argument("--out", type=Path, default=Path("drawing.png"), metavar="FILE",
-                        help="PNG to write, numbered if there are several; default: drawing.png")  # fmt: skip
-    parser.add_argument("--codes", type=Path, metavar="FILE.npy", help="also write the codes, int64 [images, positions, codebooks]")
+    parser.add_argument(
+        "--batch-size", type=at_least_one, default=16, metavar="N", help="drawn at once; changes no picture"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("drawing.png"),
+        metavar="FILE",
+        help="PNG to write, numbered if there are several; default: drawing.png",
+    )
+    parser.add_argument(
+        "--codes", type=Path, metavar="FILE.npy", help="also write the codes, int64 [images, positions, codebooks]"
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
     parser.epilog = 'example: janus draw "a cat at the top left on a blue background" --out cat.png'
 
@@ -32,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from janus_core.checkpoints.atomic import atomic_file
     from janus_core.cli.model_arguments import open_session
     from janus_core.errors import UserError
+    from janus_core.inference.decode import no_progress
     from janus_core.interfaces import Sampling
 
     if arguments.out.suffix.lower() != ".png":
@@ -39,9 +55,15 @@ def run(arguments: argparse.Namespace) -> int:
     session = open_session(arguments)
     guidance = session.facts.get("guidance", 5.0) if arguments.guidance is None else arguments.guidance
     sampling = Sampling(arguments.temperature, arguments.top_k, arguments.top_p, guidance)
-    drawings = session.draw([arguments.prompt], images_per_prompt=arguments.images, sampling=sampling,
-                            seed=arguments.seed, negative=arguments.negative, batch_size=arguments.batch_size,
-                            progress=_quiet if arguments.no_progress else _bar)  # fmt: skip
+    drawings = session.draw(
+        [arguments.prompt],
+        images_per_prompt=arguments.images,
+        sampling=sampling,
+        seed=arguments.seed,
+        negative=arguments.negative,
+        batch_size=arguments.batch_size,
+        progress=no_progress if arguments.no_progress else _bar,
+    )
     for drawing in drawings:
         path = arguments.out
         if len(drawings) > 1:
@@ -59,8 +81,4 @@ def run(arguments: argparse.Namespace) -> int:
 def _bar(steps: Iterable[int]) -> Iterable[int]:
     from tqdm import tqdm
 
-    return tqdm(steps, desc="drawing", unit="code", leave=False)
-
-
-def _quiet(steps: Iterable[int]) -> Iterable[int]:
-    return steps
+    return cast(Iterable[int], tqdm(steps, desc="drawing", unit="code", leave=False))

@@ -13,17 +13,31 @@ QUICKSTART = "quickstart"
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=QUICKSTART, metavar="DIR",
-                        help="folder of a run or of a checkpoint; default: the shipped quickstart model")  # fmt: skip
+    parser.add_argument(
+        "--model",
+        default=QUICKSTART,
+        metavar="DIR",
+        help="folder of a run or of a checkpoint; default: the shipped quickstart model",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda ...; default: auto")
 
 
 def add_sampling(parser: argparse.ArgumentParser, *, temperature: float) -> None:
-    parser.add_argument("--temperature", type=_at_least_zero, default=temperature, metavar="T",
-                        help=f"0 takes the most likely; default: {temperature:g}")  # fmt: skip
+    parser.add_argument(
+        "--temperature",
+        type=_at_least_zero,
+        default=temperature,
+        metavar="T",
+        help=f"0 takes the most likely; default: {temperature:g}",
+    )
     parser.add_argument("--top-k", type=int, default=0, metavar="K", help="keep the K most likely; default: all")
-    parser.add_argument("--top-p", type=_fraction, default=1.0, metavar="P",
-                        help="keep the smallest set with this probability; default: all")  # fmt: skip
+    parser.add_argument(
+        "--top-p",
+        type=_fraction,
+        default=1.0,
+        metavar="P",
+        help="keep the smallest set with this probability; default: all",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result; default: 0")
 
 

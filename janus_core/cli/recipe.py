@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("recipe", metavar="RECIPE", help="a recipe file, its folder, or the name of a shipped one")
-        command.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="sets",
-                             help="change one value; repeatable")  # fmt: skip
+        command.add_argument(
+            "--set", action="append", default=[], metavar="A.B=C", dest="sets", help="change one value; repeatable"
+        )
     commands.add_parser("schema", help="the JSON schema of recipes, for editors")
 
 
@@ -58,14 +59,20 @@ def load_checked(name: str, sets: list[str]) -> tuple[Recipe, Path]:
 
 def recipe_schema() -> dict[str, object]:
     """The schema of recipe files, with the options of every installed component."""
-    from janus_registry.schema import union_schema
-
     from janus_core.config.recipe import Recipe
     from janus_core.plugins import manager
+    from janus_registry.schema import union_schema
 
     schema = Recipe.model_json_schema()
     definitions = schema["$defs"]
-    kinds = ("language_model", "understanding_encoder", "adapter", "generation_tokenizer", "generation_head", "data_source")
+    kinds = (
+        "language_model",
+        "understanding_encoder",
+        "adapter",
+        "generation_tokenizer",
+        "generation_head",
+        "data_source",
+    )
     for kind in kinds:
         union = union_schema(manager(), kind)
         definitions |= union.pop("$defs", {})
@@ -73,13 +80,22 @@ def recipe_schema() -> dict[str, object]:
     model, top = definitions["ModelConfig"]["properties"], schema["properties"]
     choice = {"$ref": "#/$defs/ComponentChoice"}
     for place, kind in (
-        (model["encoders"], "understanding_encoder"), (model["adapters"], "adapter"), (top["sources"], "data_source"),
-    ):  # fmt: skip
+        (model["encoders"], "understanding_encoder"),
+        (model["adapters"], "adapter"),
+        (top["sources"], "data_source"),
+    ):
         place["additionalProperties"] = {"$ref": f"#/$defs/{kind}"}
-    model["language_model"] = {"$ref": "#/$defs/language_model", "description": model["language_model"].get("description", "")}
+    model["language_model"] = {
+        "$ref": "#/$defs/language_model",
+        "description": model["language_model"].get("description", ""),
+    }
     for name, kind in (
-        ("generation_tokenizer", "generation_tokenizer"), ("generation_adapter", "adapter"), ("generation_head", "generation_head"),
-    ):  # fmt: skip
-        model[name]["anyOf"] = [{"$ref": f"#/$defs/{kind}"} if item == choice else item for item in model[name]["anyOf"]]
+        ("generation_tokenizer", "generation_tokenizer"),
+        ("generation_adapter", "adapter"),
+        ("generation_head", "generation_head"),
+    ):
+        model[name]["anyOf"] = [
+            {"$ref": f"#/$defs/{kind}"} if item == choice else item for item in model[name]["anyOf"]
+        ]
     definitions.pop("ComponentChoice", None)
     return schema

@@ -10,8 +10,14 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="a recipe file, its folder, or the name of a shipped recipe")
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="sets",
-                        help="change one value, e.g. model.encoders.image.type=eva_clip or stages.0.steps=10; repeatable")  # fmt: skip
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A.B=C",
+        dest="sets",
+        help="change one value, e.g. model.encoders.image.type=eva_clip; repeatable",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<recipe>-<time>)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
@@ -29,11 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
     from janus_core.training.runner import Interrupted, train
 
     try:
-        train(recipe, folder=folder, out=out, resume=arguments.resume, progress=not arguments.no_progress,
-              say=lambda text: print(text, file=sys.stderr, flush=True))  # fmt: skip
+        train(
+            recipe,
+            folder=folder,
+            out=out,
+            resume=arguments.resume,
+            progress=not arguments.no_progress,
+            say=lambda text: print(text, file=sys.stderr, flush=True),
+        )
     except Interrupted as stop:
         sets = "".join(f" --set {text}" for text in arguments.sets)
         print(f"{stop}\ncontinue with: janus train {arguments.recipe}{sets} --out {out} --resume", file=sys.stderr)
         return 130
-    print(f"trained: {out}\nnext:\n  janus answer --model {out} IMAGE \"question\"\n  janus draw --model {out} \"prompt\"")
+    print(f'trained: {out}\nnext:\n  janus answer --model {out} IMAGE "question"\n  janus draw --model {out} "prompt"')
     return 0

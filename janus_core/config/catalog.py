@@ -16,7 +16,7 @@ def recipes_folder() -> Path:
 
 
 def shipped() -> dict[str, Path]:
-    """Shipped recipes by name: ``quickstart`` is ``quickstart/recipe.yaml``, ``quickstart/encoder`` a file beside it."""
+    """Shipped recipes by name: ``quickstart`` is ``quickstart/recipe.yaml``, ``quickstart/encoder`` lies beside it."""
     root = recipes_folder()
     found: dict[str, Path] = {}
     for path in sorted(root.rglob("*.yaml")):
@@ -43,5 +43,7 @@ def find_recipe(name: str) -> Path:
         return known[key]
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UserError(f"there is no recipe {name!r}: no such file, and no shipped recipe of this name",
-                    f"{hint}shipped recipes: {', '.join(known)}")
+    raise UserError(
+        f"there is no recipe {name!r}: no such file, and no shipped recipe of this name",
+        f"{hint}shipped recipes: {', '.join(known)}",
+    )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from janus_core.config.recipe import ComponentChoice
+from janus_core.errors import UserError
+from janus_core.plugins import manager
 from janus_registry.errors import RegistryError
 from janus_registry.options import Chosen as Chosen
 from janus_registry.options import choose as choose_component
 from janus_registry.records import Component
 from janus_registry.requirements import import_reference, require
-
-from janus_core.config.recipe import ComponentChoice
-from janus_core.errors import UserError
-from janus_core.plugins import manager
 
 
 def choose(kind: str, choice: ComponentChoice, place: str) -> Chosen:

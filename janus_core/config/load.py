@@ -36,7 +36,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {error}", "mend the file; YAML indents with spaces") from error
     if not isinstance(values, dict):
-        raise UserError(f"{path} holds {type(values).__name__}, not a recipe", "write 'name: …', 'model: …', 'stages: …'")
+        raise UserError(
+            f"{path} holds {type(values).__name__}, not a recipe", "write 'name: …', 'model: …', 'stages: …'"
+        )
     return values
 
 

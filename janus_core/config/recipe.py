@@ -39,7 +39,7 @@ class TextConfig(Strict):
 
 
 class ModelConfig(Strict):
-    """The parts of a model. Leave the generation parts out for a model that only understands, the encoders for one that only draws."""
+    """The parts of a model; without generation parts it only understands, without encoders it only draws."""
 
     language_model: ComponentChoice = Field(description="the causal transformer that all paths share")
     encoders: dict[str, ComponentChoice] = Field(default_factory=dict, description="understanding encoder by route")
@@ -59,33 +59,49 @@ class StageConfig(Strict):
     """What trains, on what mixture, for how long."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="folder name of the stage in the run")
-    train: list[str] = Field(min_length=1, description="patterns of the parts that train, e.g. 'adapters.*'; the others are frozen")
+    train: list[str] = Field(
+        min_length=1, description="patterns of the parts that train, e.g. 'adapters.*'; the others are frozen"
+    )
     steps: int = Field(ge=1, description="optimiser steps")
     batch_size: int = Field(ge=1, description="samples a step")
     mixture: dict[Task, float] = Field(description="ratio understanding : text : generation, in samples")
-    data: dict[Task, dict[str, float]] = Field(description="sources of each task, with weights; a list means equal weights")
+    data: dict[Task, dict[str, float]] = Field(
+        description="sources of each task, with weights; a list means equal weights"
+    )
     learning_rate: float = Field(gt=0, description="peak learning rate")
     learning_rates: dict[str, float] = Field(default_factory=dict, description="factor on the rate by pattern of parts")
-    schedule: Literal["constant", "cosine", "linear"] = Field(default="constant", description="after the warm-up: constant, or falling to final_rate")
+    schedule: Literal["constant", "cosine", "linear"] = Field(
+        default="constant", description="after the warm-up: constant, or falling to final_rate"
+    )
     final_rate: float = Field(default=0.0, ge=0, le=1, description="last rate as a fraction of the peak")
     warmup: int = Field(default=0, ge=0, description="steps of linear warm-up")
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay of matrices; vectors have none")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW betas (Janus, table 1)")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient (Janus, table 1)")
-    condition_drop: float = Field(default=0.1, ge=0, le=1, description="fraction of drawings whose prompt becomes pads, for guidance (Janus, footnote 2)")
+    condition_drop: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="fraction of drawings whose prompt becomes pads, for guidance (Janus, footnote 2)",
+    )
     loss_normalisation: Literal["tokens", "tasks"] = Field(
         default="tasks",
         description="tokens: one mean over all supervised tokens; tasks: the mean of each task, summed by "
         "task_weights (not stated by the papers: our choice)",
     )
-    task_weights: dict[Task, float] = Field(default_factory=dict, description="weight of each task's loss, 1 if not given")
+    task_weights: dict[Task, float] = Field(
+        default_factory=dict, description="weight of each task's loss, 1 if not given"
+    )
 
     @field_validator("data", mode="before")
     @classmethod
     def _equal_weights(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {k: dict.fromkeys(v, 1.0) if isinstance(v, list) else {v: 1.0} if isinstance(v, str) else v for k, v in value.items()}
+        return {
+            k: dict.fromkeys(v, 1.0) if isinstance(v, list) else {v: 1.0} if isinstance(v, str) else v
+            for k, v in value.items()
+        }
 
     @field_validator("mixture")
     @classmethod
@@ -116,8 +132,12 @@ class RunConfig(Strict):
     """How a run is carried out; changes no result but through rounding."""
 
     accelerator: str = Field(default="auto", description="Lightning's accelerator: auto, cpu, gpu ...")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(default="32-true", description="Lightning's precision")
-    threads: int = Field(default=0, ge=0, description="threads of torch on CPU; 0 tries one and two and keeps the faster")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        default="32-true", description="Lightning's precision"
+    )
+    threads: int = Field(
+        default=0, ge=0, description="threads of torch on CPU; 0 tries one and two and keeps the faster"
+    )
     workers: int = Field(default=0, ge=0, description="processes that read data")
     checkpoint_every: int = Field(default=500, ge=1, description="steps between two checkpoints to resume from")
     log_every: int = Field(default=10, ge=1, description="steps between two rows of the metrics")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from janus_core.data.mixture import BatchPlan, Draw, keyed_uniform, sample_index
 from janus_core.errors import UserError
 from janus_core.interfaces import BadRecord, DataSource, Transform
-from janus_core.data.mixture import BatchPlan, Draw, keyed_uniform, sample_index
 from janus_core.sequence.assemble import Assembled, Assembler
 from janus_core.sequence.pack import Batch, pack
 
@@ -72,8 +73,8 @@ def stage_loader(dataset: StageDataset, plan: BatchPlan, assembler: Assembler, *
     """The loader of a stage."""
     transforms = {route: item.transform for route, item in assembler.routes.items()}
     return DataLoader(
-        dataset,
-        batch_sampler=plan,  # type: ignore[arg-type] -- any sized iterable of lists of keys serves
+        cast(Dataset[Loaded], dataset),  # what the loader gives is what the collation makes of the items
+        batch_sampler=cast(Sampler[list[int]], plan),  # any sized iterable of lists of keys serves
         collate_fn=partial(_collate, transforms=transforms, target=assembler.target_transform),
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -23,6 +23,11 @@ Steps = Callable[[Iterable[int]], Iterable[int]]
 """Wraps the range of steps, for a progress bar."""
 
 
+def no_progress(steps: Iterable[int]) -> Iterable[int]:
+    """The steps as they are."""
+    return steps
+
+
 @dataclass(slots=True)
 class _Prefilled:
     hidden: Tensor  # [R, width], at the last token of each prompt
@@ -71,7 +76,7 @@ def decode_codes(
     keys: Sequence[tuple[int, int]],
     sampling: Sampling,
     negative: Assembled | None = None,
-    steps: Steps = iter,  # type: ignore[assignment] -- an iterator is an iterable
+    steps: Steps = no_progress,
 ) -> Tensor:
     """Draw the codes of a picture for each generation prompt: int64 [P, N, C].
 
@@ -111,7 +116,7 @@ def _prefill(built: BuiltModel, prompts: Sequence[Assembled], more: int) -> _Pre
     transforms = {route: item.transform for route, item in built.assembler.routes.items()}
     batch = pack(prompts, transforms, None).to(device)
     embeds, _ = model.embed(batch)
-    rows = nn.utils.rnn.pad_sequence(list(embeds.split([len(p.ids) for p in prompts])), batch_first=True)
+    rows = nn.utils.rnn.pad_sequence(list(torch.split(embeds, [len(p.ids) for p in prompts])), batch_first=True)
     lengths = torch.tensor([len(prompt.ids) for prompt in prompts], device=device)
     cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
     positions = torch.arange(rows.shape[1], device=device).expand(len(prompts), -1)

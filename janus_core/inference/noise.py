@@ -1,7 +1,6 @@
 """Gumbel noise that is a function of (seed, image, position, codebook), never drawn from a running generator.
 
-So a picture does not depend on the batch that it is drawn in, and every way of decoding can be tested for equal codes
-(performance.md 0.1, whose construction this is).
+So a picture does not depend on the batch that it is drawn in, and every way of decoding can be tested for equal codes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from janus_core.errors import UserError
-from janus_core.inference.decode import decode_codes, decode_text
+from janus_core.inference.decode import Steps, decode_codes, decode_text, no_progress
 from janus_core.interfaces import BadRecord, GenerationTokenizer, Given, Message, Sampling, device_of
 from janus_core.model.build import BuiltModel
 from janus_core.sequence.assemble import Assembled
@@ -75,9 +75,13 @@ class Session:
 
             with self._evaluating():
                 ids = decode_text(
-                    self.built, part, max_new_tokens=max_new_tokens, sampling=sampling,
-                    seeds=[seed] * len(part), on_text=grow,
-                )  # fmt: skip
+                    self.built,
+                    part,
+                    max_new_tokens=max_new_tokens,
+                    sampling=sampling,
+                    seeds=[seed] * len(part),
+                    on_text=grow,
+                )
             answers += [decode(row).strip() for row in ids]
         return answers
 
@@ -95,7 +99,7 @@ class Session:
         seed: int = 0,
         negative: str | None = None,
         batch_size: int = 16,
-        progress: Callable[[Iterable[int]], Iterable[int]] = iter,  # type: ignore[assignment]
+        progress: Steps = no_progress,
     ) -> list[Drawing]:
         """Draw pictures, prompt by prompt; picture i of the request is the same in any batch.
 
@@ -104,7 +108,9 @@ class Session:
         """
         model = self.built.model
         if not model.draws:
-            raise UserError("this model has no generation parts, so it cannot draw", "train with a recipe that has them")
+            raise UserError(
+                "this model has no generation parts, so it cannot draw", "train with a recipe that has them"
+            )
         wanted = [(prompt, number) for prompt in prompts for number in range(images_per_prompt)]
         assembled = {prompt: self._prompt((Message("user", (prompt,)),), "generation", "") for prompt in set(prompts)}
         against = None if negative is None else self._prompt((Message("user", (negative,)),), "generation", "")
@@ -113,10 +119,13 @@ class Session:
             part = wanted[start : start + batch_size]
             with self._evaluating():
                 codes = decode_codes(
-                    self.built, [assembled[prompt] for prompt, _ in part],
+                    self.built,
+                    [assembled[prompt] for prompt, _ in part],
                     keys=[(seed, start + row) for row in range(len(part))],
-                    sampling=sampling, negative=against, steps=progress,
-                )  # fmt: skip
+                    sampling=sampling,
+                    negative=against,
+                    steps=progress,
+                )
                 pictures = self.render(codes)
             drawings += [
                 Drawing(picture, code.cpu(), prompt, seed, start + row)
@@ -165,6 +174,6 @@ class _Evaluating:
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """float [3, H, W], clipped to [-1, 1] -> PIL image: ``(x + 1) / 2 * 255`` (janus.md 1.4)."""
+    """float [3, H, W], clipped to [-1, 1] -> PIL image: ``(x + 1) / 2 * 255`` (as Janus)."""
     scaled = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return Image.fromarray(scaled.permute(1, 2, 0).cpu().numpy())

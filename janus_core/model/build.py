@@ -12,12 +12,19 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from janus_core.config.choose import Chosen, choose, load
 from janus_core.config.recipe import ComponentChoice, ModelConfig, TextConfig
 from janus_core.errors import UserError
-from janus_core.interfaces import Adapter, BuildContext, GenerationTokenizer, LanguageModel, Transform, UnderstandingEncoder
+from janus_core.interfaces import (
+    Adapter,
+    BuildContext,
+    GenerationTokenizer,
+    LanguageModel,
+    Transform,
+    UnderstandingEncoder,
+)
 from janus_core.model.code_table import build_code_table
 from janus_core.model.janus import JanusModel, Parts
-from janus_core.config.choose import Chosen, choose, load
 from janus_core.sequence.assemble import Assembler, Route
 from janus_core.text.tokenizer import TextTokenizer
 
@@ -180,4 +187,3 @@ def provenance(chosen: Chosen) -> dict[str, str]:
 def _kind(name: str) -> str:
     head = name.partition(".")[0]
     return {"encoders": "understanding_encoder", "adapters": "adapter", "generation_adapter": "adapter"}.get(head, head)
-

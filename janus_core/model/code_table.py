@@ -34,7 +34,7 @@ def build_code_table(
     """A table for the tokenizer's codes, beginning as its code vectors or at random.
 
     Raises:
-        ValueError: the tokenizer has several codebooks, whose vectors can't be told apart, and ``begin`` is "tokenizer".
+        ValueError: ``begin`` is "tokenizer", and several codebooks share a position, so that no vector is one code's.
     """
     table = CodeTable(layout.codebooks, tokenizer.code_width)
     if begin == "tokenizer":

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 from janus_core.errors import UserError
 from janus_core.interfaces import (
     TASKS,
-    Adapter,
     CodeLayout,
     Features,
     GenerationHead,
@@ -101,7 +99,7 @@ class JanusModel(nn.Module):
         return self._frozen
 
     def train(self, mode: bool = True) -> JanusModel:
-        """Set the mode; frozen parts stay in eval mode, whoever calls (lessons.md 3, row 7)."""
+        """Set the mode; frozen parts stay in eval mode, whoever calls (Lightning and evaluation loops call train() on the whole model)."""
         super().train(mode)
         for name in self._frozen:
             self.parts()[name].eval()
@@ -184,10 +182,8 @@ def match_parts(patterns: Sequence[str], names: Sequence[str]) -> frozenset[str]
             raise UserError(f"train: {pattern!r} matches no part of the model", f"{hint}parts: {', '.join(names)}")
         if ALWAYS_FROZEN in found and pattern == ALWAYS_FROZEN:
             raise UserError(
-                "train: the generation tokenizer never trains with the language model, whose loss has no gradient for it",
+                "train: the generation tokenizer cannot train in a stage: no loss of the model has a gradient for it",
                 "train it alone first: janus pretrain",
             )
         matched |= set(found) - {ALWAYS_FROZEN}
     return frozenset(matched)
-
-

@@ -57,7 +57,11 @@ def pack(samples: Sequence[Assembled], routes: Mapping[str, Transform], target: 
     """Lay the samples one after another in one row."""
     lengths = tuple(len(sample.ids) for sample in samples)
     starts = [0, *accumulate(lengths)]
-    text = [(start + at, label, TASKS.index(s.task)) for start, s in zip(starts, samples, strict=False) for at, label in s.text_targets]
+    text = [
+        (start + at, label, TASKS.index(s.task))
+        for start, s in zip(starts, samples, strict=False)
+        for at, label in s.text_targets
+    ]
     given: dict[str, GivenBatch] = {}
     for route, transform in routes.items():
         places = [(start, p) for start, s in zip(starts, samples, strict=False) for name, p in s.given if name == route]

@@ -19,7 +19,7 @@ class Chunk:
 
 
 class ChatTemplate(BaseModel):
-    """The template of Janus (janus.md 1.6): ``role: content``, a blank line after a user's turn, EOS after an answer."""
+    """Janus' template (its utils/conversation.py): ``role: content``, a blank line after a user, EOS after an answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,7 +49,9 @@ class ChatTemplate(BaseModel):
     def _answer(message: Message, eos: str) -> list[Chunk]:
         if not message.parts:
             return []
-        if isinstance(message.parts[-1], Target):  # nothing after the codes is trained (janus.md 4.3)
+        if isinstance(
+            message.parts[-1], Target
+        ):  # nothing after the codes is trained (Janus' loss is on the image alone)
             return [Chunk(part, True) for part in message.parts]
         return [Chunk(" ", True), *(Chunk(part, True) for part in message.parts), Chunk(eos, True)]
 

@@ -14,7 +14,7 @@ BYTES = "bytes"
 
 
 class SpecialTokens(BaseModel):
-    """Names of the special tokens; ``{modality}`` stands for ``image``, ``audio`` ... (defaults: Janus, janus.md 1.5)."""
+    """Names of the special tokens, by default those of Janus; ``{modality}`` stands for ``image``, ``audio`` ..."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,7 +59,7 @@ class TextTokenizer:
             raise UserError(f"text tokenizer {path} does not exist", f"give a tokenizer.json, or write '{BYTES}'")
         try:
             return cls(Tokenizer.from_file(str(path)), special, modalities)
-        except Exception as error:  # noqa: BLE001 -- the library raises bare Exception for a malformed file
+        except Exception as error:
             raise UserError(f"text tokenizer {path} cannot be read: {error}", "give a tokenizer.json") from error
 
     def __len__(self) -> int:

@@ -32,10 +32,14 @@ def parameter_groups(
         for decay in (True, False):
             chosen = [p for p in trained if (p.dim() >= 2) == decay]
             if chosen:
-                groups.append({
-                    "name": f"{name}{'' if decay else ' (vectors)'}", "params": chosen, "lr": rate * factor,
-                    "weight_decay": weight_decay if decay else 0.0,
-                })  # fmt: skip
+                groups.append(
+                    {
+                        "name": f"{name}{'' if decay else ' (vectors)'}",
+                        "params": chosen,
+                        "lr": rate * factor,
+                        "weight_decay": weight_decay if decay else 0.0,
+                    }
+                )
     if not groups:
         raise UserError("nothing trains in this stage", "name parts that have parameters in train")
     return groups

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling
 from janus_core.model.build import BuiltModel, build_model
 from janus_core.training.callbacks import ResumePoints, SamplesEvery, StageProgress
 from janus_core.training.module import JanusTraining
+from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
 from janus_core.training.sheets import write_answers, write_drawings
 from janus_core.training.threads import choose_threads
@@ -80,12 +79,23 @@ class _Run:
         done = self.paths.stages_done()
         if done:
             load_weights(built.model, self.paths.checkpoint / WEIGHTS)
-        self.paths.write_record({
-            "recipe": recipe.name, "seed": recipe.seed, "environment": environment(), "threads": threads,
-            "provenance": built.provenance, "random_weights": built.random,
-            "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in built.model.parts().items()},
-            "sources": {name: {"component": recipe.sources[name].type, "samples": len(s)} for name, s in self.sources.items()},
-        })  # fmt: skip
+        self.paths.write_record(
+            {
+                "recipe": recipe.name,
+                "seed": recipe.seed,
+                "environment": environment(),
+                "threads": threads,
+                "provenance": built.provenance,
+                "random_weights": built.random,
+                "parameters": {
+                    name: sum(p.numel() for p in part.parameters()) for name, part in built.model.parts().items()
+                },
+                "sources": {
+                    name: {"component": recipe.sources[name].type, "samples": len(s)}
+                    for name, s in self.sources.items()
+                },
+            }
+        )
         if built.random:
             self.say(f"RANDOM weights (weights: none): {', '.join(built.random)}")
         for index, stage in enumerate(recipe.stages[done:], start=done):
@@ -103,16 +113,19 @@ class _Run:
         if point:
             self.say(f"resuming at step {start} of {stage.steps}")
         dataset = StageDataset(
-            self.sources, built.assembler, seed=recipe.seed,
-            condition_drop=stage.condition_drop, bad_records=recipe.run.bad_records,
-        )  # fmt: skip
+            self.sources,
+            built.assembler,
+            seed=recipe.seed,
+            condition_drop=stage.condition_drop,
+            bad_records=recipe.run.bad_records,
+        )
         plan = BatchPlan(Mixture(stage.mixture, stage.data), stage.batch_size, stage.steps, start)
         loader = stage_loader(dataset, plan, built.assembler, workers=recipe.run.workers)
         points = ResumePoints(paths.resume_point, recipe.run.checkpoint_every)
         trainer = self._trainer(built, stage, points)
         began = time.monotonic()
-        with _stop_softly(trainer, self.say), _quiet():
-            trainer.fit(module, loader, ckpt_path=point, weights_only=point and True)
+        with _stop_softly(trainer, self.say), quiet():
+            trainer.fit(module, loader, ckpt_path=point, weights_only=True if point else None)
         if trainer.global_step < stage.steps:
             points.save(trainer)
             raise Interrupted(f"{stage.name}: stopped and saved after step {trainer.global_step} of {stage.steps}")
@@ -120,9 +133,12 @@ class _Run:
         if changed := [name for name in before if before[name] != after[name]]:
             raise AssertionError(f"frozen parts changed: {', '.join(changed)}")
         facts: dict[str, Any] = {
-            "steps": stage.steps, "seconds": round(time.monotonic() - began, 1), "trained": trained,
-            "frozen_sha256": after, "bad_records": list(module.bad),
-        }  # fmt: skip
+            "steps": stage.steps,
+            "seconds": round(time.monotonic() - began, 1),
+            "trained": trained,
+            "frozen_sha256": after,
+            "bad_records": list(module.bad),
+        }
         if module.bad:
             self.say(f"{len(module.bad)} unusable records were passed over; the first: {next(iter(module.bad))}")
         paths.write_record({"stages": paths.read_record().get("stages", {}) | {stage.name: facts}})
@@ -135,15 +151,25 @@ class _Run:
         callbacks.append(SamplesEvery(lambda step: self._samples(built, stage, step), self.recipe.samples.every))
         if self.progress:
             callbacks.append(StageProgress(stage.name))
-        with _quiet():
+        with quiet():
             return lightning.Trainer(
-                accelerator=run.accelerator, devices=1, precision=run.precision, max_steps=stage.steps,
-                gradient_clip_val=stage.clip, log_every_n_steps=min(run.log_every, stage.steps), callbacks=callbacks,
-                logger=[CSVLogger(paths.logs, name="", version=stage.name),
-                        TensorBoardLogger(paths.logs, name="", version=stage.name)],
-                enable_progress_bar=self.progress, enable_checkpointing=False, enable_model_summary=False,
-                num_sanity_val_steps=0, use_distributed_sampler=False,
-            )  # fmt: skip
+                accelerator=run.accelerator,
+                devices=1,
+                precision=run.precision,
+                max_steps=stage.steps,
+                gradient_clip_val=stage.clip,
+                log_every_n_steps=min(run.log_every, stage.steps),
+                callbacks=callbacks,
+                logger=[
+                    CSVLogger(paths.logs, name="", version=stage.name),
+                    TensorBoardLogger(paths.logs, name="", version=stage.name),
+                ],
+                enable_progress_bar=self.progress,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+            )
 
     def _samples(self, built: BuiltModel, stage: StageConfig, step: int) -> None:
         config, session = self.recipe.samples, Session(built, self.recipe.name)
@@ -194,17 +220,3 @@ def _stop_softly(trainer: lightning.Trainer, say: Callable[[str], None]) -> Iter
         yield
     finally:
         signal.signal(signal.SIGINT, former)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advertisements and its advice on loader workers off the screen."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    former = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\.")
-        yield
-    for name, level in former.items():
-        logging.getLogger(name).setLevel(level)

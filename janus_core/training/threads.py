@@ -20,7 +20,7 @@ def choose_threads(wanted: int) -> int:
 
 
 def _faster() -> int:
-    seconds = {}
+    seconds: dict[int, float] = {}
     a, b = torch.randn(512, 256), torch.randn(256, 256)
     for threads in (1, 2, 1, 2):
         torch.set_num_threads(threads)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
 
 def canonical(name: str) -> str:
@@ -40,6 +41,33 @@ class Discovered:
         return frozenset([plugin, *distributions, *(f"{name}:{plugin}" for name in distributions)])
 
 
+def identity(distribution: Distribution) -> tuple[str, str]:
+    """(name, version) as the metadata say; empty strings if they are damaged."""
+    try:
+        metadata = distribution.metadata
+        return metadata["Name"] or "", metadata["Version"] or ""
+    except Exception:  # noqa: BLE001 - a half-removed distribution must not stop the scan
+        return "", ""
+
+
+def installed(group: str) -> list[EntryPoint]:
+    """The installed entry points of ``group``; a distribution whose entry points cannot be read is warned of."""
+    try:
+        return list(entry_points(group=group))
+    except Exception:  # noqa: BLE001 - one malformed entry_points.txt: find out whose it is
+        points, seen = [], set()
+        for distribution in distributions():
+            name = canonical(identity(distribution)[0])
+            if name and name in seen:
+                continue
+            seen.add(name)
+            try:
+                points += [point for point in distribution.entry_points if point.group == group]
+            except Exception as error:  # noqa: BLE001 - see above
+                warnings.warn(f"the entry points of {name or distribution} cannot be read: {error}", stacklevel=2)
+        return points
+
+
 def discover(group: str, found: Iterable[EntryPoint] | None = None) -> list[Discovered]:
     """Entry points of ``group`` in an order that does not depend on the file system.
 
@@ -55,11 +83,10 @@ def discover(group: str, found: Iterable[EntryPoint] | None = None) -> list[Disc
         if distribution is None:
             return "", ""
         if id(distribution) not in described:  # reading metadata parses a file: once a distribution
-            metadata = distribution.metadata
-            described[id(distribution)] = (metadata["Name"] or "", metadata["Version"] or "")
+            described[id(distribution)] = identity(distribution)
         return described[id(distribution)]
 
-    listed = [(point, *describe(point.dist)) for point in (entry_points(group=group) if found is None else found)]
+    listed = [(point, *describe(point.dist)) for point in (installed(group) if found is None else found)]
     listed.sort(key=lambda row: (canonical(row[0].name), canonical(row[1]), row[0].name, row[0].value))
     kept: dict[tuple[str, str], Discovered] = {}
     for point, name, version in listed:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from janus_registry.errors import RegistryError, nearest
 
+REQUIRED = "this option is required"
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -78,7 +80,7 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], place: str, pres
         if item["type"] == "extra_forbidden":
             found.append(name_mistake(where, str(location[-1]), "option", _fields_at(model, location[:-1])))
         elif item["type"] == "missing":
-            found.append(Mistake(where, None, "this option is required"))
+            found.append(Mistake(where, None, REQUIRED, remedy=_description(model, location)))
         elif item["type"] in ("literal_error", "enum"):
             allowed = tuple(_expected(str(item.get("ctx", {}).get("expected", ""))))
             near = nearest(str(value), allowed, limit=1)
@@ -95,15 +97,29 @@ def _expected(text: str) -> list[str]:
     return [part.strip().strip("'") for part in text.replace(" or ", ", ").split(",") if part.strip()]
 
 
-def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The names of the options at a place inside ``model``, as they are written (aliases where there are)."""
+def _models_at(model: type[BaseModel], location: Sequence[int | str]) -> list[type[BaseModel]]:
+    """The models at a place inside ``model``; several where a union allows several."""
     models = [model]
     for part in location:
         fields = [found.model_fields[part] for found in models if part in found.model_fields]
         inner = [nested for field in fields for nested in _models_in(field.annotation)]
         named = [found for found in models if found.__name__ == part]
         models = inner or named or models  # an index, a key or the tag of a union names no field: stay
-    return [field.alias or name for found in models for name, field in found.model_fields.items()]
+    return models
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The names of the options at a place inside ``model``, as they are written (aliases where there are)."""
+    return [field.alias or name for found in _models_at(model, location) for name, field in found.model_fields.items()]
+
+
+def _description(model: type[BaseModel], location: Sequence[int | str]) -> str | None:
+    """What the option at ``location`` means, by its field's description."""
+    for found in _models_at(model, location[:-1]):
+        for name, field in found.model_fields.items():
+            if location[-1] in (name, field.alias) and field.description:
+                return f"{location[-1]}: {field.description}"
+    return None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

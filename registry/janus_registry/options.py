@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from janus_registry.errors import BrokenReference, RegistryError
 from janus_registry.manager import PluginManager
-from janus_registry.mistakes import Mistake, OptionsError, dotted, mistakes_in, name_mistake
+from janus_registry.mistakes import REQUIRED, Mistake, OptionsError, dotted, mistakes_in, name_mistake
 from janus_registry.records import Component
 from janus_registry.requirements import import_reference
 
@@ -98,7 +98,7 @@ def choose(manager: PluginManager, kind: str, value: object, place: str = "") ->
     except ValidationError as error:
         found = mistakes_in(error, model, dotted(place, "options"), only_preset)
         if not whole:  # a right preset or right options would have filled in what now seems to be missing
-            found = [mistake for mistake in found if mistake.problem != "this option is required"]
+            found = [mistake for mistake in found if mistake.problem != REQUIRED]
         mistakes += found
     if mistakes:
         raise OptionsError(mistakes)

@@ -5,6 +5,7 @@ A list limits accidents, not malice: whoever installs a package trusts it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,8 @@ def read_policy(project: str, prefix: str, environ: Mapping[str, str]) -> Policy
 def policy_file(project: str, variable: str, environ: Mapping[str, str]) -> Path:
     """Where the policy file is, whether it exists or not."""
     written = environ.get(variable)
-    return Path(written).expanduser() if written else Path.home() / ".config" / project / "plugins.toml"
+    # os.path.expanduser, since Path.home() raises where there is no home (containers with a bare user id)
+    return Path(os.path.expanduser(written or f"~/.config/{project}/plugins.toml"))
 
 
 def _split(text: str) -> frozenset[str]:
@@ -83,7 +85,7 @@ def _read_file(project: str, variable: str, environ: Mapping[str, str]) -> dict[
     path = policy_file(project, variable, environ)
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if environ.get(variable):
             raise PolicyError(
                 f"{variable} names {path}, which does not exist", f"create it or unset {variable}"

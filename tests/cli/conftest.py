@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,6 @@ if NAME not in sys.modules:  # test folders are no packages: the helper is loade
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[object]:
+def shelf(tmp_path: Path) -> object:
     """A folder of throw-away distributions, for sub-processes (it is not on this process's path)."""
-    yield sys.modules[NAME].Shelf(tmp_path / "site")
+    return sys.modules[NAME].Shelf(tmp_path / "site")

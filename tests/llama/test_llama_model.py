@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -223,6 +224,36 @@ def test_the_same_seed_gives_the_same_model_and_the_presets_build() -> None:
         assert bool((first["model.norm.weight"] == 1).all())
 
 
+def test_checkpointed_blocks_give_the_same_gradients() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    grads = []
+    for saving in (False, True):
+        model = make()
+        for block in model.blocks() if saving else ():
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+        layout = SequenceLayout(torch.tensor([[0, 1, 2, 0, 1]]), (3, 2))
+        model(rows(model, 1, 5), layout).square().sum().backward()
+        grads.append(model.model.layers[0].self_attn.q_proj.weight.grad)
+    torch.testing.assert_close(grads[0], grads[1])
+
+
+def test_autocast_trains_packed_and_decodes_from_a_float32_cache() -> None:
+    model = make()
+    embeds = rows(model, 1, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        packed = model(embeds, SequenceLayout(torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3]]), (4, 4)))
+        packed.float().square().mean().backward()
+        with torch.no_grad():
+            cache = model.new_cache(1, 8)
+            start = model(embeds[:, :4], plain(1, 4), cache)
+            after = model(embeds[:, 4:5], SequenceLayout(torch.tensor([[4]])), cache)
+            whole = model(embeds[:, :5], plain(1, 5))
+    torch.testing.assert_close(start, packed[:, :4], atol=0.1, rtol=0.1)
+    torch.testing.assert_close(after, whole[:, 4:], atol=0.1, rtol=0.1)
+    assert all(p.grad is not None for p in model.model.layers.parameters())
+
+
 def test_layouts_that_cannot_be_are_refused_with_a_remedy() -> None:
     model = make(max_positions=16)
     embeds = rows(model, 1, 6)
@@ -231,6 +262,7 @@ def test_layouts_that_cannot_be_are_refused_with_a_remedy() -> None:
         (SequenceLayout(positions[:, :5]), None, ["[1, 6", "(1, 5)"]),
         (SequenceLayout(positions, (2, 3)), None, ["6", "5"]),
         (SequenceLayout(positions, (6, 0)), None, ["positive"]),
+        (SequenceLayout(positions, ()), None, ["positive"]),
         (SequenceLayout(positions, (6,)), model.new_cache(1, 8), ["cache", "None"]),
         (SequenceLayout(positions), model.new_cache(2, 8), ["2 rows", "new_cache(1"]),
         (SequenceLayout(positions + 3), model.new_cache(1, 8), ["3 … 8", "0 … 7"]),

@@ -6,12 +6,13 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
+
 from janus_openmoji_scenes.matcher import UNREADABLE, read, score
 from janus_openmoji_scenes.render import Image, render
 from janus_openmoji_scenes.scene import OFFSETS, PLACES, Item, Scene, sample_scene
 from janus_openmoji_scenes.score import Reading, total
 from janus_openmoji_scenes.vocabulary import COLOURS, DRAWINGS
-from PIL import Image as PillowImage
 
 
 def test_true_pictures_are_read_exactly() -> None:

@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+
 from janus_openmoji_scenes import vocabulary
 from janus_openmoji_scenes.attribution import attribution
 from janus_openmoji_scenes.baselines import accuracy_by_kind, chance_answer, majority_answers, nearest_score

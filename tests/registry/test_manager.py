@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from registry_tests_throwaway import BROKEN, GOOD
 
 import janus_registry
+from janus_registry.discovery import discover
 from janus_registry.errors import (
     AmbiguousComponent,
     BrokenReference,
@@ -116,6 +118,20 @@ def test_order_does_not_depend_on_the_disk_and_duplicates_load_once(shelf: Any) 
     assert [record.plugin for record in records] == ["a", "B.one", "b_two", "c"]
     assert (records[0].distribution, records[0].duplicates) == ("toy-b", ("toy-bundle",))
     assert {record.status for record in records} == {"loaded"}
+
+
+def test_a_damaged_distribution_does_not_stop_the_scan(shelf: Any) -> None:
+    shelf.add("toy-a", {"a": GOOD})
+    shelf.add("toy-b", {"b": GOOD})
+    (shelf.folder / "toy_a-1.0.dist-info/METADATA").unlink()
+    (shelf.folder / "toy_c-1.0.dist-info").mkdir()
+    (shelf.folder / "toy_c-1.0.dist-info/entry_points.txt").write_text("[toy.plugins]\nno equals sign\n")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        found = discover("toy.plugins")
+    assert [plugin.plugin for plugin in found] == ["a", "b"]
+    assert (found[0].distribution, found[1].distribution) == ("", "toy-b")
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from janus_registry.errors import BrokenReference, UnknownComponent
-from janus_registry.options import choose, options_model
+from janus_registry.options import OptionsError, choose, options_model
 from janus_registry.schema import full_schema, union, union_schema
 
 OPTIONS = """
@@ -67,8 +67,6 @@ def test_a_name_a_preset_and_options(manager: Any) -> None:
 
 
 def test_every_mistake_is_collected(manager: Any) -> None:
-    from janus_registry.options import OptionsError
-
     value = {
         "type": "net",
         "presets": 1,
@@ -102,7 +100,7 @@ def test_every_mistake_is_collected(manager: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "place", "says"),
     [
-        ({"type": "net"}, "options.width", "required"),
+        ({"type": "net"}, "options.width", "required\n  width: channels"),
         ({"type": "net", "options": {"width": 9}}, "options", "multiple of heads"),
         ({"type": "net", "preset": "tiny", "options": {"heads": 5}}, "options", "multiple of heads"),
         ({"type": "net", "options": [1]}, "options", "[1] is not a mapping"),
@@ -116,8 +114,6 @@ def test_every_mistake_is_collected(manager: Any) -> None:
     ],
 )
 def test_each_mistake_has_its_place(manager: Any, value: object, place: str, says: str) -> None:
-    from janus_registry.options import OptionsError
-
     with pytest.raises(OptionsError) as caught:
         choose(manager, "widget", value)
     (mistake,) = caught.value.mistakes
@@ -126,16 +122,12 @@ def test_each_mistake_has_its_place(manager: Any, value: object, place: str, say
 
 
 def test_an_unknown_type_keeps_its_cause(manager: Any) -> None:
-    from janus_registry.options import OptionsError
-
     with pytest.raises(OptionsError) as caught:
         choose(manager, "widget", "nothing")
     assert isinstance(caught.value.__cause__, UnknownComponent)
 
 
 def test_the_union_agrees_with_choose(manager: Any) -> None:
-    from janus_registry.options import OptionsError
-
     adapter, left_out = union(manager, "widget")
     assert adapter is not None
     assert left_out == {}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import JanusVisionConfig, SiglipVisionConfig, SiglipVisionModel
 from transformers.models.janus.modeling_janus import JanusVisionModel
 
+from janus_core.checkpoints.layouts import to_ours, to_theirs
 from janus_core.hookspecs import Layout, Rename
 from janus_core.interfaces import BuildContext, UnderstandingEncoder
 from janus_siglip.layouts import huggingface
@@ -203,3 +204,31 @@ def test_every_preset_is_valid_and_keeps_its_declared_facts() -> None:
 def test_wrong_options_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SigLIPOptions(**{"weights": "none", **wrong})
+
+
+@pytest.mark.parametrize("wrapper", ["", "vision_model."])
+def test_the_core_reads_and_writes_transformers_files(wrapper: str) -> None:
+    source = encoder()
+    layout = next(iter(janus_understanding_encoders())).layouts["huggingface"]
+    file = {wrapper + key: value for key, value in siglip_of_transformers(source).state_dict().items()}
+    expected = {key: tuple(value.shape) for key, value in source.state_dict().items()}
+    read = to_ours(layout, file, expected)
+    assert read.describe() == ""
+    assert len(read.carried) == 13
+    assert all(torch.equal(read.state[key], source.state_dict()[key]) for key in read.state)
+    written = to_theirs(layout, source.state_dict())
+    assert {wrapper + key for key in written} == {key for key in file if not key.startswith(wrapper + "head.")}
+
+
+@pytest.mark.parametrize(("name", "before"), [("timm", ""), ("deepseek", ""), ("open_clip", "visual.trunk.")])
+def test_the_core_round_trips_the_other_layouts_without_loss(name: str, before: str) -> None:
+    state = encoder().state_dict()
+    layout = next(iter(janus_understanding_encoders())).layouts[name]
+    file = to_theirs(layout, state)
+    assert set(file) == {before + key.removeprefix("trunk.") for key in state}
+    if name == "open_clip":
+        file |= {"text.transformer.x": torch.ones(1), "logit_scale": torch.ones(1)}
+    read = to_ours(layout, file, {key: tuple(value.shape) for key, value in state.items()})
+    assert read.describe() == ""
+    assert not read.carried
+    assert all(torch.equal(read.state[key], value) for key, value in state.items())

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from janus_core.interfaces import BuildContext, Features, UnderstandingEncoder
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from janus_core.interfaces import BuildContext, Features, UnderstandingEncoder
 from janus_tones.options import EncoderOptions
 
 
@@ -27,7 +27,7 @@ class Block(nn.Module):
         """[B, N, width], bool [B, 1, 1, N] -> [B, N, width]."""
         q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = x + self.out(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norm2(x))
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
 
 
 class TonesEncoder(nn.Module):

@@ -32,7 +32,7 @@ class SourceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int = Field(default=10000, ge=1, description="number of samples")
+    length: int = Field(default=10000, ge=1, description="number of samples")
     seed: int = Field(default=0, ge=0, description="another seed gives other sounds")
     split: Literal["train", "test"] = Field(default="train", description="sounds of one split never occur in the other")
     route: str = Field(default="audio", min_length=1, description="name of the model's route that the sounds go to")

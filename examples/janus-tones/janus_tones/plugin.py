@@ -38,6 +38,6 @@ def janus_data_sources() -> Iterable[DataSourceSpec]:
         factory="janus_tones.source:build",
         options="janus_tones.options:SourceOptions",
         tasks=("understanding",),
-        presets={"tiny": {"size": 32}},
+        presets={"tiny": {"length": 32}},
         licence="Apache-2.0",
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
-from janus_core.interfaces import BuildContext, DataSource, Given, Message, Sample
 from numpy.typing import NDArray
 
+from janus_core.interfaces import BuildContext, DataSource, Given, Message, Sample
 from janus_tones.options import SourceOptions
 
 Sound = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 SAMPLE_RATE = 16000
 SECONDS = (0.3, 1.5)
 PITCH_QUESTION = "Is the pitch high, low, rising or falling?"
@@ -21,7 +23,7 @@ LOW, HIGH = (180.0, 320.0), (1400.0, 2600.0)
 """Ranges in Hz; a rising tone begins in the low one and ends in the high one."""
 
 
-def glide(frequencies: Sound, loudness: Sound) -> Sound:
+def glide(frequencies: Floats, loudness: Floats) -> Sound:
     """A sine whose frequency (Hz) and loudness are given at each sample."""
     phase = 2 * np.pi * np.cumsum(frequencies, dtype=np.float64) / SAMPLE_RATE
     return (np.sin(phase) * loudness).astype(np.float32)
@@ -55,18 +57,18 @@ def fade(samples: int) -> Sound:
 
 
 class Tones:
-    """``size`` samples; even indices ask for the pitch, odd ones for the number of beeps."""
+    """``length`` samples; even indices ask for the pitch, odd ones for the number of beeps."""
 
     def __init__(self, options: SourceOptions) -> None:
         self.options = options
 
     def __len__(self) -> int:
-        return self.options.size
+        return self.options.length
 
     def __getitem__(self, index: int) -> Sample:
-        """The sample at this index, the same at any time and in any process; `IndexError` beyond the size."""
+        """The sample at this index, the same at any time and in any process; `IndexError` beyond the length."""
         if not 0 <= index < len(self):
-            raise IndexError(f"index {index} lies outside 0 … {len(self) - 1}: raise the option size")
+            raise IndexError(f"index {index} lies outside 0 … {len(self) - 1}: raise the option length")
         name = f"tones/{self.options.split}/{self.options.seed}/{index}"
         random = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big"))
         samples = int(random.uniform(*SECONDS) * SAMPLE_RATE)  # drawn first: the length tells nothing of the answer

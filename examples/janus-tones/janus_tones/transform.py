@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from janus_core.interfaces import BuildContext, Prepared, Transform
 from torch import Tensor
 
+from janus_core.interfaces import BuildContext, Prepared, Transform
 from janus_tones.options import EncoderOptions
 
 SAMPLE_RATE, WINDOW, HOP = 16000, 400, 160
@@ -32,17 +31,12 @@ def mel_bands(count: int) -> Tensor:
     return torch.minimum(up, down).clamp(min=0)
 
 
-@dataclass(frozen=True, slots=True)
 class LogMel:
     """Waveform at 16 kHz -> spectrogram float [frames, mels], about in [-1, 1.5]; frames a multiple of one token's."""
 
-    mels: int
-    frames_per_token: int
-
-    @property
-    def digest(self) -> str:
-        """Changes with anything that changes the result."""
-        return f"janus-tones/log-mel/1/{SAMPLE_RATE}/{WINDOW}/{HOP}/{self.mels}/{self.frames_per_token}"
+    def __init__(self, mels: int, frames_per_token: int) -> None:
+        self.mels, self.frames_per_token = mels, frames_per_token
+        self.digest = f"janus-tones/log-mel/1/{SAMPLE_RATE}/{WINDOW}/{HOP}/{mels}/{frames_per_token}"
 
     def __call__(self, raw: Any) -> Prepared:
         """float32 [samples] of any length above 0; one token per started ``frames_per_token`` * 10 ms.

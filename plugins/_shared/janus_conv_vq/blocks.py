@@ -15,6 +15,12 @@ from janus_conv_vq.options import GROUPS
 Norm = Callable[[int], nn.Module]
 
 
+def swish(x: Tensor) -> Tensor:
+    """x * sigmoid(x), rounded as the published models round it: ``silu`` differs in the last bit, and codes near a tie
+    with it."""
+    return x * torch.sigmoid(x)
+
+
 class GroupNorm(nn.GroupNorm):
     """GroupNorm over 32 groups, eps 1e-6; the guide is not used."""
 
@@ -58,8 +64,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """[B, width, H, W] -> [B, out_width, H, W]."""
-        h: Tensor = self.conv1(F.silu(self.norm1(x, guide)))
-        h = self.conv2(F.silu(self.norm2(h, guide)))
+        h: Tensor = self.conv1(swish(self.norm1(x, guide)))
+        h = self.conv2(swish(self.norm2(h, guide)))
         shortcut: Tensor = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
         return shortcut + h
 
@@ -75,8 +81,10 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """[B, width, H, W] -> the same."""
         h = self.norm(x, guide)
-        q, k, v = (conv(h).flatten(2).transpose(1, 2)[:, None] for conv in (self.q, self.k, self.v))
-        h = F.scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
+        q, k, v = (conv(h).flatten(2) for conv in (self.q, self.k, self.v))
+        # Not scaled_dot_product_attention: see `swish`.
+        share = torch.softmax(torch.bmm(q.transpose(1, 2), k) * h.shape[1] ** -0.5, dim=2)
+        h = torch.bmm(v, share.transpose(1, 2)).view(x.shape)
         out: Tensor = self.proj_out(h)
         return x + out
 
@@ -183,7 +191,7 @@ class PyramidEncoder(nn.Module):
             x = level(x)
         for block in self.mid.values():
             x = block(x)
-        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        out: Tensor = self.conv_out(swish(self.norm_out(x)))
         return out
 
 
@@ -223,5 +231,5 @@ class PyramidDecoder(nn.Module):
         levels = getattr(self, self._levels)
         for level in levels if self._lowest_first else reversed(levels):
             x = level(x, guide)
-        out: Tensor = self.conv_out(F.silu(self.norm_out(x, guide)))
+        out: Tensor = self.conv_out(swish(self.norm_out(x, guide)))
         return out

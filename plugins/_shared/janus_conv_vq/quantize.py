@@ -98,7 +98,7 @@ class Codebook(nn.Module):
         codebook = F.mse_loss(precise(vectors), precise(rows.detach())) if vectors.requires_grad else None
         through = rows + (vectors - rows).detach()
         self.learn(rows, codes)
-        return Quantized(through.movedim(-1, 1), codes.flatten(1), commitment, codebook)
+        return Quantized(through.movedim(-1, 1).contiguous(), codes.flatten(1), commitment, codebook)
 
     def prepare(self, rows: Tensor) -> None:
         """Called with the latents [B, h, w, width] before they are assigned; nothing to do where a gradient teaches."""

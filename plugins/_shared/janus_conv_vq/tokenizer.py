@@ -63,7 +63,8 @@ class ConvTokenizer(nn.Module):
             raise ValueError(
                 f"codes have shape {list(codes.shape)}: the layout asks for [batch, {layout.positions}, 1]"
             )
-        return self.pixels(self.embed(codes).transpose(1, 2).reshape(len(codes), -1, *layout.grid))
+        vectors = self.embed(codes).transpose(1, 2).contiguous()
+        return self.pixels(vectors.view(len(codes), self.code_width, *layout.grid))
 
     def embed(self, codes: Tensor) -> Tensor:
         """int64 [B, N, 1] -> [B, N, code_width]; `ValueError` if a code is out of range."""

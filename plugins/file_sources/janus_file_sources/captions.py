@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from janus_core.data.images import ImageError, load_image
-from janus_core.interfaces import BadRecord, BuildContext, Given, Message, Sample, Target
 from PIL import Image
 
+from janus_core.data.images import ImageError, load_image
+from janus_core.interfaces import BadRecord, BuildContext, Given, Message, Sample, Target
 from janus_file_sources.options import CaptionOptions
 from janus_file_sources.records import JsonLines, text_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from janus_core.interfaces import BadRecord, BuildContext, Given, Message, Sample
 from PIL import Image
 
+from janus_core.interfaces import BadRecord, BuildContext, Given, Message, Sample
 from janus_file_sources.captions import image_folder, read_image
 from janus_file_sources.options import LlavaOptions
 from janus_file_sources.records import JsonArray, JsonLines
@@ -42,10 +42,12 @@ class Llava:
         left = list(images)
         messages: list[Message] = []
         for turn in turns:
-            role = ROLES.get(turn.get("from")) if isinstance(turn, dict) else None
+            role = ROLES.get(str(turn.get("from"))) if isinstance(turn, dict) else None
             text = turn.get("value") if isinstance(turn, dict) else None
             if role is None or not isinstance(text, str):
-                raise BadRecord(place, f"a turn must have 'from' ({', '.join(ROLES)}) and a text 'value', not {turn!r:.80}")
+                raise BadRecord(
+                    place, f"a turn must have 'from' ({', '.join(ROLES)}) and a text 'value', not {turn!r:.80}"
+                )
             messages.append(Message(role, self._parts(text, left, place)))  # type: ignore[arg-type]
         if left:
             raise BadRecord(place, f"{len(images)} images, but {len(images) - len(left)} times {MARK} in the turns")

@@ -18,7 +18,9 @@ class FileOptions(BaseModel):
 class ImageFileOptions(FileOptions):
     """What every reader of images needs."""
 
-    images: str | None = Field(default=None, description="folder that image paths are relative to; default: the file's own")
+    images: str | None = Field(
+        default=None, description="folder that image paths are relative to; default: the file's own"
+    )
     route: str = Field(default="image", description="understanding route that the images go through")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from janus_core.interfaces import BuildContext, Message, Sample
-
 from janus_file_sources.options import TextOptions
 from janus_file_sources.records import JsonLines, text_of
 

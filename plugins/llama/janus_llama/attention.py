@@ -89,7 +89,7 @@ def _check_lengths(lengths: Sequence[int], rows: int, tokens: int, cache: KeyVal
         raise ValueError("a packed batch (layout.lengths) cannot use a cache: give lengths None and one row a sample")
     if rows != 1:
         raise ValueError(f"a packed batch (layout.lengths) has 1 row, not {rows}: join the samples in one row")
-    if sum(lengths) != tokens or min(lengths, default=1) < 1:
+    if sum(lengths) != tokens or min(lengths, default=0) < 1:
         raise ValueError(f"lengths {tuple(lengths)} must be positive and sum to {tokens}, but sum to {sum(lengths)}")
 
 

@@ -20,9 +20,13 @@ class SceneOptions(BaseModel):
     ask: Literal["questions", "caption"] = Field(default="questions", description="for understanding: what is asked")
     kinds: list[Kind] = Field(default=list(KINDS), min_length=1, description="kinds of questions, taken in turn")
     questions_per_scene: int = Field(default=1, ge=1, le=5, description="turns in one conversation, kinds in turn")
-    split: Literal["train", "test"] = Field(default="train", description="test scenes hold a combination that no training scene has")
+    split: Literal["train", "test"] = Field(
+        default="train", description="test scenes hold a combination that no training scene has"
+    )
     counts: list[int] = Field(default=[1, 2, 3], min_length=1, description="how many objects a scene may have, 1 to 3")
-    length: int = Field(default=20000, ge=1, description="how many scenes; scene i is a function of seed, split and i alone")
+    length: int = Field(
+        default=20000, ge=1, description="how many scenes; scene i is a function of seed, split and i alone"
+    )
     seed: int = Field(default=0, ge=0, description="another seed gives other scenes, not another split")
     route: str = Field(default="image", description="understanding route that the pictures go through")
 

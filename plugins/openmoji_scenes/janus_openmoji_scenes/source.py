@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from janus_core.interfaces import BuildContext, Given, Message, Sample, Target
 from PIL import Image
 
+from janus_core.interfaces import BuildContext, Given, Message, Sample, Target
 from janus_openmoji_scenes.language import Kind, ask, caption
 from janus_openmoji_scenes.options import SceneOptions
 from janus_openmoji_scenes.render import render

@@ -1,0 +1,66 @@
+"""``janus demo``: one transformer learns to answer questions about pictures and to draw them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+RECIPE, BENCHMARK = "quickstart", "openmoji_scenes"
+
+
+class DemoCommand:
+    """Train the quickstart recipe, measure it on scenes it has never seen, and show what it answers and draws."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/demo-<time>)")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="A.B=C",
+            dest="sets",
+            help="change one value of the recipe, e.g. model.adapters.image=linear",
+        )
+        parser.add_argument(
+            "--scenes", type=int, default=200, metavar="N", help="held-out scenes to measure on; default: 200"
+        )
+        parser.add_argument("--resume", action="store_true", help="continue the run in --out")
+        parser.add_argument("--no-progress", action="store_true", help="no progress bars")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        from janus_core.cli.recipe import load_checked
+        from janus_core.config.recipe import ComponentChoice
+        from janus_core.errors import UserError
+
+        if arguments.resume and arguments.out is None:
+            raise UserError("--resume needs the folder of the run", "add --out DIR")
+        recipe, folder = load_checked(RECIPE, arguments.sets)
+        out = arguments.out or Path("runs") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
+        from janus_bench.run import run_benchmark, write_result
+        from janus_bench.table import text_table
+        from janus_core.training.runner import Interrupted, train
+
+        began = time.monotonic()
+        try:
+            session = train(
+                recipe, folder=folder, out=out, resume=arguments.resume, progress=not arguments.no_progress, say=_say
+            )
+        except Interrupted as stop:
+            _say(f"{stop}\ncontinue with: janus demo --out {out} --resume")
+            return 130
+        _say(f"trained in {(time.monotonic() - began) / 60:.1f} minutes; now {arguments.scenes} unseen scenes")
+        choice = ComponentChoice(type=BENCHMARK, options={"scenes": arguments.scenes})
+        result = run_benchmark(choice, session, show_progress=not arguments.no_progress)
+        write_result(out / "benchmark", result, session, "One transformer that answers and draws")
+        print(f"\n{text_table(result.scores)}\n\n{result.attribution}\n")
+        print(f"look at:   {out / 'benchmark' / 'page.html'}\nthen type:")
+        print(f'  janus answer --model {out} {out / "benchmark" / "scene-0.png"} "how many objects are there?"')
+        print(f'  janus draw --model {out} "a cat at the top left and a key at the bottom right on a blue background"')
+        print("  janus demo --set model.adapters.image=linear      # swap a part by a word, keep everything else fixed")
+        return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

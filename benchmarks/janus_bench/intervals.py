@@ -1,0 +1,23 @@
+"""Intervals of proportions."""
+
+from __future__ import annotations
+
+import math
+
+Z95 = 1.959963984540054
+"""The 97.5 % quantile of the normal distribution."""
+
+
+def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson 1927), in [0, 1]; items are taken as independent.
+
+    Raises:
+        ValueError: ``total`` is below 1, or ``correct`` is not between 0 and it.
+    """
+    if not 0 <= correct <= total or total < 1:
+        raise ValueError(f"{correct} of {total} is no proportion")
+    share = correct / total
+    scale = 1 + z**2 / total
+    middle = (share + z**2 / (2 * total)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    return max(0.0, middle - half), min(1.0, middle + half)

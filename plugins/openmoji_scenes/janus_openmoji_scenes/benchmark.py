@@ -1,0 +1,218 @@
+"""The benchmark ``openmoji_scenes``: held-out scenes, asked about and drawn.
+
+Understanding is scored by exact answers; drawing by recognising each drawn object and the background with
+`janus_openmoji_scenes.matcher`. Every test scene holds a combination that no training scene has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from janus_core.inference.session import Session
+from janus_core.interfaces import BenchmarkResult, BuildContext, Given, Message, Sampling, Score
+from janus_openmoji_scenes import baselines, matcher
+from janus_openmoji_scenes.attribution import attribution
+from janus_openmoji_scenes.language import KINDS, Question, caption, questions
+from janus_openmoji_scenes.options import BenchmarkOptions
+from janus_openmoji_scenes.scene import Scene, sample_scene
+from janus_openmoji_scenes.score import total
+from janus_openmoji_scenes.source import picture
+
+PROTOCOL = "openmoji_scenes@1"
+TRAINING_SCENES = 2000
+"""How many training scenes the majority answers and the nearest scene are taken from."""
+
+Progress = Callable[[Iterable[Any], str], Iterable[Any]]
+
+
+class SceneBenchmark:
+    """Runs a session on held-out scenes."""
+
+    def __init__(self, options: BenchmarkOptions) -> None:
+        self.options = options
+
+    def run(self, session: Session, *, limit: int | None, progress: Progress) -> BenchmarkResult:
+        """Ask and draw; the tasks that the model lacks are left out."""
+        options = self.options
+        scenes = [
+            sample_scene(i, seed=options.seed, split="test")
+            for i in range(min(limit or options.scenes, options.scenes))
+        ]
+        training = [sample_scene(i, seed=0, split="train") for i in range(TRAINING_SCENES)]
+        result = BenchmarkResult(PROTOCOL, [], attribution=attribution())
+        if session.built.assembler.routes:
+            self._understanding(session, scenes, training, result, progress)
+        if session.built.model.draws:
+            self._drawing(session, scenes, training, result, progress)
+        return result
+
+    def _understanding(
+        self,
+        session: Session,
+        scenes: Sequence[Scene],
+        training: Sequence[Scene],
+        result: BenchmarkResult,
+        progress: Progress,
+    ) -> None:
+        asked = [(number, question) for number, scene in enumerate(scenes) for question in questions(scene, number)]
+        pictures = [picture(scene) for scene in scenes]
+        given = _answers(session, [(pictures[n], q) for n, q in asked], progress, "answering")
+        others = _answers(
+            session, [(pictures[n - 1], q) for n, q in asked], progress, "answering about another picture"
+        )
+        blind = _answers(session, [(None, q) for _, q in asked], progress, "answering without a picture")
+        majority = baselines.majority_answers(q for n, scene in enumerate(training) for q in questions(scene, n))
+        for kind in KINDS:
+            at = [i for i, (_, question) in enumerate(asked) if question.kind == kind]
+            truth = [asked[i][1].answer for i in at]
+            result.scores.append(
+                Score(
+                    f"answers: {kind}",
+                    _equal(given, at, truth),
+                    len(at),
+                    {
+                        "majority": _share([majority[kind]] * len(at), truth),
+                        "blind": _equal(blind, at, truth) / len(at),
+                        "other picture": _equal(others, at, truth) / len(at),
+                        "chance": baselines.chance_answer(kind),
+                    },
+                )
+            )
+        result.scores.insert(0, _sum("answers", result.scores))
+        for (number, question), answer, without in zip(asked, given, blind, strict=True):
+            result.items.append(
+                {
+                    "task": "understanding",
+                    "scene": number,
+                    "question": question.text,
+                    "answer": answer,
+                    "truth": question.answer,
+                    "right": _normal(answer) == question.answer,
+                    "blind": without,
+                }
+            )
+            result.pictures.setdefault(f"scene-{number}.png", pictures[number])
+
+    def _drawing(
+        self,
+        session: Session,
+        scenes: Sequence[Scene],
+        training: Sequence[Scene],
+        result: BenchmarkResult,
+        progress: Progress,
+    ) -> None:
+        options = self.options
+        sampling = Sampling(temperature=options.temperature, guidance=options.guidance)
+        prompts = [caption(scene) for scene in scenes]
+        drawings = session.draw(
+            prompts,
+            sampling=sampling,
+            seed=options.seed,
+            batch_size=50,
+            progress=lambda steps: progress(list(steps), "drawing"),
+        )
+        read = [
+            matcher.score(np.asarray(drawing.image), scene) for drawing, scene in zip(drawings, scenes, strict=True)
+        ]
+        drawn = total(read)
+        nearest = baselines.nearest_score(scenes, training)
+        true = total(matcher.score(np.asarray(picture(scene)), scene) for scene in scenes)
+        rebuilt = total(
+            matcher.score(np.asarray(image), scene)
+            for image, scene in zip(_reconstructed(session, scenes), scenes, strict=True)
+        )
+        result.scores += [
+            Score(
+                "drawn objects",
+                drawn.objects_right,
+                drawn.objects,
+                {"nearest training scene": nearest.object_accuracy, "chance": baselines.chance_object()},
+                {"true scenes": true.object_accuracy, "reconstructions": rebuilt.object_accuracy},
+            ),
+            Score(
+                "drawn backgrounds",
+                drawn.colours_right,
+                drawn.scenes,
+                {"nearest training scene": nearest.colour_accuracy, "chance": baselines.chance_colour()},
+                {"true scenes": true.colour_accuracy, "reconstructions": rebuilt.colour_accuracy},
+            ),
+            Score(
+                "drawn scenes, whole",
+                drawn.scenes_right,
+                drawn.scenes,
+                {"nearest training scene": nearest.scene_accuracy},
+                {"true scenes": true.scene_accuracy, "reconstructions": rebuilt.scene_accuracy},
+            ),
+        ]
+        for number, (drawing, score) in enumerate(zip(drawings, read, strict=True)):
+            name = f"drawing-{number}.png"
+            result.items.append(
+                {
+                    "task": "generation",
+                    "scene": number,
+                    "prompt": drawing.prompt,
+                    "picture": name,
+                    "objects_right": score.objects_right,
+                    "objects": score.objects,
+                    "background_right": bool(score.colours_right),
+                }
+            )
+            result.pictures[name] = drawing.image
+
+
+def _answers(
+    session: Session,
+    asked: Sequence[tuple[Image.Image | None, Question]],
+    progress: Progress,
+    what: str,
+    batch: int = 100,
+) -> list[str]:
+    answers: list[str] = []
+    route = session.image_route()
+    for start in progress(range(0, len(asked), batch), what):
+        conversations = [
+            [Message("user", (question.text,) if image is None else (Given(route, image), f"\n{question.text}"))]
+            for image, question in asked[start : start + batch]
+        ]
+        answers += session.answer(conversations, max_new_tokens=8, batch_size=batch)
+    return answers
+
+
+def _reconstructed(session: Session, scenes: Sequence[Scene]) -> list[Image.Image]:
+    """The scenes after the tokenizer's encoding and decoding: no drawing can be better than that."""
+    transform, model = session.built.target_transform, session.built.model
+    assert transform is not None
+    images: list[Image.Image] = []
+    for start in range(0, len(scenes), 50):
+        prepared = [transform(picture(scene)) for scene in scenes[start : start + 50]]
+        images += session.render(model.encode_pixels(transform.collate(prepared)))
+    return images
+
+
+def _normal(answer: str) -> str:
+    return answer.strip().lower()
+
+
+def _equal(answers: Sequence[str], at: Sequence[int], truth: Sequence[str]) -> int:
+    return sum(_normal(answers[i]) == true for i, true in zip(at, truth, strict=True))
+
+
+def _share(given: Sequence[str], truth: Sequence[str]) -> float:
+    return sum(a == b for a, b in zip(given, truth, strict=True)) / len(truth)
+
+
+def _sum(name: str, scores: Sequence[Score]) -> Score:
+    """All kinds together; each baseline weighted by its questions."""
+    count = sum(score.total for score in scores)
+    keys = scores[0].baselines
+    together = {key: sum(score.baselines[key] * score.total for score in scores) / count for key in keys}
+    return Score(name, sum(score.correct for score in scores), count, together)
+
+
+def build(options: BenchmarkOptions, context: BuildContext) -> SceneBenchmark:
+    """The benchmark."""
+    return SceneBenchmark(options)
