@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from janus_core.cli.model_arguments import open_session
     from janus_core.data.images import ImageError, load_image
     from janus_core.errors import UserError
+    from janus_core.inference.session import printable
     from janus_core.interfaces import Sampling
 
     try:
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def stream(_: int, text: str) -> None:
         nonlocal shown
-        sys.stdout.write(text[shown:])
+        sys.stdout.write(printable(text[shown:]))
         sys.stdout.flush()
         shown = len(text)
 
@@ -49,5 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         on_text=stream if sys.stdout.isatty() else None,
     )
-    print(answer[shown:])
+    print(printable(answer[shown:]))
     return 0

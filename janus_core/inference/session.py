@@ -173,6 +173,11 @@ class _Evaluating:
         self._model.train(self._training)
 
 
+def printable(text: str) -> str:
+    """A model's words without control characters, which an untrained model says and a terminal obeys."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def to_image(pixels: Tensor) -> Image.Image:
     """float [3, H, W], clipped to [-1, 1] -> PIL image: ``(x + 1) / 2 * 255`` (as Janus)."""
     scaled = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

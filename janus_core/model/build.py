@@ -36,7 +36,7 @@ class BuiltModel:
     Attributes:
         transforms: by route.
         target_transform: the tokenizer's, or None if the model does not draw.
-        random: parts whose weights are random because their options say ``weights: none``.
+        random: parts whose weights are random because their options say ``weights: none`` and no stage trained them.
         provenance: by part: component, distribution and version.
     """
 
@@ -158,7 +158,7 @@ class _Builder:
         chosen = choose(_kind(name), choice, f"model.{name}")
         with seeded(self.seed, name):
             made = make(chosen, self._context(), name, **sizes)
-        if getattr(chosen.options, "weights", None) == "none" and name != "language_model":
+        if getattr(chosen.options, "weights", None) == "none":
             self.random.append(name)
         self.provenance[name] = provenance(chosen)
         return cast(nn.Module, made)

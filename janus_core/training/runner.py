@@ -141,6 +141,7 @@ class _Run:
         }
         if module.bad:
             self.say(f"{len(module.bad)} unusable records were passed over; the first: {next(iter(module.bad))}")
+        built.random = [name for name in built.random if name not in trained]
         paths.write_record({"stages": paths.read_record().get("stages", {}) | {stage.name: facts}})
         save_checkpoint(paths.checkpoint, built, recipe, {"stages_done": index + 1, "frozen_sha256": after})
         paths.resume_point.unlink(missing_ok=True)

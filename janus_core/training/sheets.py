@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from janus_core.checkpoints.atomic import atomic_file
-from janus_core.inference.session import Drawing, Session
+from janus_core.inference.session import Drawing, Session, printable
 from janus_core.interfaces import Message, Sample, Sampling
 
 TILE = 160
@@ -54,7 +54,7 @@ def _question(sample: Sample) -> tuple[list[Message], str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return printable(text).replace("|", "\\|").replace("\n", " ")
 
 
 def _wrap(text: str, width: int, most: int) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -121,3 +124,38 @@ def test_moving_codebook_follows_the_mean_of_its_latents() -> None:
     for _ in range(30):
         codebook(centres.T[None, :, :, None].repeat(4, 1, 1, 1))
     assert torch.allclose(codebook.vectors, centres, atol=1e-3)
+
+
+def test_restarts_go_where_codes_are_lacking() -> None:
+    torch.manual_seed(0)
+    codebook = moving().train()
+    common, rare = torch.tensor([1.0, 0, 0, 0]), torch.tensor([0, 0, 1.0, 0])
+    latents = common[None, :, None, None].repeat(1, 1, 10, 10)
+    codebook(latents)
+    latents[0, :, 0, 0] = rare
+    codebook.counts[5] = 0.01
+    codebook(latents)
+    assert torch.allclose(codebook.vectors[5], rare, atol=1e-6)
+
+
+RANKS = """
+import sys, torch
+from janus_conv_vq.quantize import MovingCodebook
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+torch.manual_seed(0)
+codebook = MovingCodebook(16, 4, normalised=True, decay=0.5, restart_below=0.5).train()
+torch.manual_seed(rank + 1)
+for _ in range(3):
+    codebook(torch.randn(2, 4, 3, 3))
+torch.save(codebook.state_dict(), f"{folder}/{rank}.pt")
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_moving_codebook_is_the_same_on_every_rank(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RANKS]
+    running = [subprocess.Popen([*command, str(rank), str(tmp_path)]) for rank in range(2)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)

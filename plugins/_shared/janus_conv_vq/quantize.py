@@ -126,8 +126,9 @@ class MovingCodebook(Codebook):
     """A codebook of buffers that follows the latents by moving averages (van den Oord et al. 1711.00937, A.1).
 
     In training mode only: the first batch fills the table with latents of its own, and a code whose average use falls
-    below ``restart_below`` of an even share is put onto a random latent of the batch. Draws come from torch's global
-    CPU generator, equally many every step, so a run is repeatable. Over ranks, sums are reduced and rank 0 draws.
+    below ``restart_below`` of an even share is put onto a latent of the batch, drawn in proportion to its squared
+    distance from its code, so that restarts go where codes are lacking. Draws come from torch's global CPU generator,
+    equally many every step, so a run is repeatable. Over ranks, sums are reduced and rank 0 draws.
 
     Buffers: ``vectors`` [size, width]; ``counts`` [size], average use over an even share; ``sums`` [size, width], the
     average of the latents at that use; ``ready``, whether the first batch was seen.
@@ -155,7 +156,8 @@ class MovingCodebook(Codebook):
     def prepare(self, rows: Tensor) -> None:
         """Fill the table from the first batch that is seen in training mode."""
         if self.training and not bool(self.ready):
-            drawn = self._draw(rows.reshape(-1, self.width))
+            flat = rows.reshape(-1, self.width)
+            drawn = self._draw(flat, torch.ones_like(flat[:, 0]))
             self.vectors.copy_(drawn)
             self.sums.copy_(drawn)
             self.ready.fill_(True)
@@ -173,19 +175,20 @@ class MovingCodebook(Codebook):
         share = self.size / counts.sum()
         self.counts.lerp_(counts * share, 1 - self.decay)
         self.sums.lerp_(sums * share, 1 - self.decay)
+        distance = (flat - self.lookup(ids)).square().sum(1)
+        drawn = self._draw(flat, distance)
         moved = unit(self.sums) if self.normalised else self.sums / self.counts.clamp(min=1e-6)[:, None]
         dead = self.counts < self.restart_below
-        drawn = self._draw(flat)
         self.counts.masked_fill_(dead, 1.0)
         self.sums.copy_(torch.where(dead[:, None], drawn, self.sums))
         self.vectors.copy_(torch.where(dead[:, None], drawn, moved))
 
-    def _draw(self, rows: Tensor) -> Tensor:
-        """As many latents as there are codes, without repetition as far as they go, from rank 0: [size, width]."""
-        order = torch.randperm(len(rows))
-        drawn = rows[order.repeat(-(-self.size // len(rows)))[: self.size].to(rows.device)].to(self.sums.dtype)
+    def _draw(self, rows: Tensor, weight: Tensor) -> Tensor:
+        """As many latents as there are codes, likelier by ``weight``, repeated only if too few; from rank 0."""
+        gumbel = -torch.empty(len(rows)).exponential_().log()
+        order = (weight.clamp(min=1e-12).log() + gumbel.to(weight)).argsort(descending=True)
+        drawn = rows[order.repeat(-(-self.size // len(rows)))[: self.size]].to(self.sums.dtype)
         if _ranks() > 1:
-            drawn = drawn.contiguous()
             torch.distributed.broadcast(drawn, 0)
         return drawn
 

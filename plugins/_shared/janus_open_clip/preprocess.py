@@ -111,7 +111,7 @@ class ImageTransform:
             width, height = image.size
         scaled = (int(self.size * width / short), int(self.size * height / short))
         image = image.resize(scaled, self._kernel())
-        left, top = (scaled[0] - self.size) // 2, round((scaled[1] - self.size) / 2)
+        left, top = round((scaled[0] - self.size) / 2), round((scaled[1] - self.size) / 2)
         return image.crop((left, top, left + self.size, top + self.size))
 
     def _pad(self, image: Image) -> Image:

@@ -21,7 +21,7 @@ class PatchVQOptions(TokenizerOptions):
     codes: Codes = 512
     code_width: CodeWidth = 16
     decay: float = Field(
-        default=0.99, gt=0, lt=1, description="decay a step of the moving averages that the codes follow"
+        default=0.9, gt=0, lt=1, description="decay a step of the moving averages that the codes follow"
     )
     restart_below: float = Field(
         default=0.1,
