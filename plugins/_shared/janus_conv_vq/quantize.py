@@ -176,9 +176,9 @@ class MovingCodebook(Codebook):
         self.counts.lerp_(counts * share, 1 - self.decay)
         self.sums.lerp_(sums * share, 1 - self.decay)
         distance = (flat - self.lookup(ids)).square().sum(1)
-        drawn = self._draw(flat, distance)
         moved = unit(self.sums) if self.normalised else self.sums / self.counts.clamp(min=1e-6)[:, None]
         dead = self.counts < self.restart_below
+        drawn = self._draw(flat, distance)[(dead.cumsum(0) - 1).clamp(min=0)]
         self.counts.masked_fill_(dead, 1.0)
         self.sums.copy_(torch.where(dead[:, None], drawn, self.sums))
         self.vectors.copy_(torch.where(dead[:, None], drawn, moved))

@@ -13,7 +13,7 @@ from janus_siglip.options import SigLIPOptions
 if TYPE_CHECKING:
     from janus_siglip.pretrain import SigLIPPretraining
 
-CUSTOM_BASE = "vit_base_patch32_siglip_256"
+CUSTOM_BASE = "vit_large_patch16_siglip_384"
 """The timm model that custom sizes vary: Janus' own, with exact GELU."""
 
 
