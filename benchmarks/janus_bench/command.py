@@ -54,7 +54,7 @@ class BenchCommand:
 
         session = open_session(arguments)
         result = run_benchmark(choice, session, limit=arguments.limit, show_progress=not arguments.no_progress)
-        print(text_table(result.scores))
+        print(text_table(result.scores, session.built.random))
         if arguments.out is not None:
             write_result(arguments.out, result, session, f"{session.name} on {result.protocol}")
             print(f"page: {arguments.out / 'page.html'}")

@@ -54,7 +54,7 @@ class DemoCommand:
         choice = ComponentChoice(type=BENCHMARK, options={"scenes": arguments.scenes})
         result = run_benchmark(choice, session, show_progress=not arguments.no_progress)
         write_result(out / "benchmark", result, session, "One transformer that answers and draws")
-        print(f"\n{text_table(result.scores)}\n\n{result.attribution}\n")
+        print(f"\n{text_table(result.scores, session.built.random)}\n\n{result.attribution}\n")
         print(f"look at:   {out / 'benchmark' / 'page.html'}\nthen type:")
         print(f'  janus answer --model {out} {out / "benchmark" / "scene-0.png"} "how many objects are there?"')
         print(f'  janus draw --model {out} "a cat at the top left and a key at the bottom right on a blue background"')

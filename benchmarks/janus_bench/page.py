@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ footer { margin-top: 2rem; font-size: 13px; opacity: .8 }
 """
 
 
-def write_page(path: Path, result: BenchmarkResult, title: str) -> None:
+def write_page(path: Path, result: BenchmarkResult, title: str, random: Sequence[str] = ()) -> None:
     """Write the table, the first pictures that were asked about and the first that were drawn."""
-    body = [f"<h1>{html.escape(title)}</h1>", f"<pre>{html.escape(text_table(result.scores))}</pre>"]
+    body = [f"<h1>{html.escape(title)}</h1>", f"<pre>{html.escape(text_table(result.scores, random))}</pre>"]
     understanding = [item for item in result.items if item["task"] == "understanding"]
     if understanding:
         scenes = list(dict.fromkeys(item["scene"] for item in understanding))[:SHOWN]

@@ -38,10 +38,10 @@ def write_result(folder: Path, result: BenchmarkResult, session: Session, title:
         (partial / "scores.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
         lines = [json.dumps(item, ensure_ascii=False) for item in result.items]
         (partial / "items.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        (partial / "table.txt").write_text(text_table(result.scores) + "\n", encoding="utf-8")
+        (partial / "table.txt").write_text(text_table(result.scores, session.built.random) + "\n", encoding="utf-8")
         for name, picture in result.pictures.items():
             picture.save(partial / name)
-        write_page(partial / "page.html", result, title)
+        write_page(partial / "page.html", result, title, session.built.random)
 
 
 def _bar(items: Iterable[Any], what: str) -> Iterable[Any]:

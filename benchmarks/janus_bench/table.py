@@ -25,8 +25,12 @@ def rows(scores: Sequence[Score]) -> list[dict[str, Any]]:
     ]
 
 
-def text_table(scores: Sequence[Score]) -> str:
-    """The scores in per cent beside the numbers that they must be read with."""
+def text_table(scores: Sequence[Score], random: Sequence[str] = ()) -> str:
+    """The scores in per cent beside the numbers that they must be read with.
+
+    Args:
+        random: parts of the model whose weights are random and never trained; named under the table.
+    """
     lines = [["", "right", "95 %", "of", "without it", "at best"]]
     for score in scores:
         low, high = wilson(score.correct, score.total)
@@ -42,7 +46,8 @@ def text_table(scores: Sequence[Score]) -> str:
         )
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
     texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([texts[0], "-" * max(map(len, texts)), *texts[1:]])
+    note = [f"RANDOM weights, never trained: {', '.join(random)}"] if random else []
+    return "\n".join([texts[0], "-" * max(map(len, texts)), *texts[1:], *note])
 
 
 def percent(value: float) -> str:

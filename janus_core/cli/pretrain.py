@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
         progress=not arguments.no_progress,
         say=lambda text: print(text, file=sys.stderr),
     )
-    print(
-        f"trained: {out}\nnext: in a recipe, give the part the option\n  weights: {(out / 'weights.safetensors').resolve()}"
-    )
+    weights = (out / "weights.safetensors").resolve()
+    print(f"trained: {out}\nnext: in a recipe, give the part the option\n  weights: {weights}")
     return 0

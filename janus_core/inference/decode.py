@@ -117,11 +117,11 @@ def _prefill(built: BuiltModel, prompts: Sequence[Assembled], more: int) -> _Pre
     batch = pack(prompts, transforms, None).to(device)
     embeds, _ = model.embed(batch)
     rows = nn.utils.rnn.pad_sequence(list(torch.split(embeds, [len(p.ids) for p in prompts])), batch_first=True)
-    lengths = torch.tensor([len(prompt.ids) for prompt in prompts], device=device)
+    lengths = torch.tensor([len(prompt.ids) for prompt in prompts])  # on the host: positions are planned there
     cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
-    positions = torch.arange(rows.shape[1], device=device).expand(len(prompts), -1)
+    positions = torch.arange(rows.shape[1]).expand(len(prompts), -1)
     hidden = model.language_model(rows, SequenceLayout(positions), cache)
-    last = hidden[torch.arange(len(prompts), device=device), lengths - 1]
+    last = hidden[torch.arange(len(prompts), device=device), (lengths - 1).to(device)]
     return _Prefilled(last, lengths, cache)
 
 

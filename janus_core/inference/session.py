@@ -175,7 +175,7 @@ class _Evaluating:
 
 def printable(text: str) -> str:
     """A model's words without control characters, which an untrained model says and a terminal obeys."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{MIDDLE DOT}" for letter in text)
 
 
 def to_image(pixels: Tensor) -> Image.Image:

@@ -99,7 +99,7 @@ class JanusModel(nn.Module):
         return self._frozen
 
     def train(self, mode: bool = True) -> JanusModel:
-        """Set the mode; frozen parts stay in eval mode, whoever calls (Lightning and evaluation loops call train() on the whole model)."""
+        """Set the mode; frozen parts stay in eval mode, also when Lightning calls this on the whole model."""
         super().train(mode)
         for name in self._frozen:
             self.parts()[name].eval()

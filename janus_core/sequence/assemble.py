@@ -86,7 +86,7 @@ class Assembler:
         return out
 
     def drop_condition(self, assembled: Assembled) -> None:
-        """Replace the prompt by pads, keeping BOS, the begin token and the length (what Janus' inference code feeds)."""
+        """Replace the prompt by pads, keeping BOS, the begin token and the length, as Janus' inference does."""
         end = assembled.targets[0].start - 1 if assembled.targets else len(assembled.ids) - 1
         assembled.ids[1:end] = [self.text.pad] * (end - 1)
 

@@ -19,7 +19,7 @@ class Chunk:
 
 
 class ChatTemplate(BaseModel):
-    """Janus' template (its utils/conversation.py): ``role: content``, a blank line after a user, EOS after an answer."""
+    """Janus' template: ``role: content``, a blank line after a user's turn, EOS after the assistant's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

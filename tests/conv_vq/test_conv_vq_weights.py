@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -107,7 +108,7 @@ def test_objects_of_training_libraries_are_read_as_nothing(tmp_path: Path) -> No
     from lightning.pytorch.callbacks import ModelCheckpoint
 
     source = model()
-    callbacks = {ModelCheckpoint: {"best": 1.0}}  # as old Lightning wrote them
+    callbacks = {ModelCheckpoint: {"best": np.float64(1.0)}}  # as old Lightning wrote them
     torch.save({"state_dict": source.state_dict(), "callbacks": callbacks}, tmp_path / "w.ckpt")
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "w.ckpt", weights_only=True)

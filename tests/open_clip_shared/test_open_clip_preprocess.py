@@ -13,7 +13,20 @@ from PIL import Image
 from janus_open_clip.facts import CLIP, HALF, Preprocessing
 from janus_open_clip.preprocess import ImageTransform
 
-SIZES = [(67, 64), (64, 71), (500, 333), (333, 500), (47, 94), (94, 47), (47, 47), (384, 384), (1, 300), (300, 1), (1, 1), (640, 479)]
+SIZES = [
+    (67, 64),
+    (64, 71),
+    (500, 333),
+    (333, 500),
+    (47, 94),
+    (94, 47),
+    (47, 47),
+    (384, 384),
+    (1, 300),
+    (300, 1),
+    (1, 1),
+    (640, 479),
+]
 
 
 def picture(width: int, height: int) -> Image.Image:

@@ -68,6 +68,15 @@ def test_a_folder_saved_by_open_clip_loads_if_its_preprocessing_is_the_tags(
         tiny(tmp_path, "local-dir:saved")
 
 
+def test_half_precision_weights_of_janus_pretrain_load_from_their_folder(tmp_path: Path) -> None:
+    encoder = tiny(tmp_path, "none")
+    save_file({key: value.half() for key, value in encoder.state_dict().items()}, tmp_path / "weights.safetensors")
+    for weights in ("weights.safetensors", f"local-dir:{tmp_path}"):
+        loaded = tiny(tmp_path, weights).trunk.pos_embed
+        assert loaded.dtype == torch.float32
+        assert torch.equal(loaded, encoder.trunk.pos_embed.half().float())
+
+
 def test_none_is_random_and_skip_weights_reads_nothing(tmp_path: Path) -> None:
     torch.manual_seed(0)
     first = tiny(tmp_path, "none")

@@ -18,8 +18,8 @@ from janus_core.interfaces import BuildContext
 
 HUB = "hf-hub:"
 WRAPPERS = ("state_dict", "model")
-INERT = ("pytorch_lightning.", "lightning.", "omegaconf.")
-"""Training libraries whose objects lie beside the tensors in published files: read as empty stand-ins, never run."""
+INERT = ("pytorch_lightning.", "lightning.", "omegaconf.", "numpy.")
+"""Libraries whose objects lie beside the tensors in published files: read as empty stand-ins, never run."""
 
 
 class WeightsError(ValueError):

@@ -25,7 +25,15 @@ FOLDER, HUB = "local-dir:", "hf-hub:"
 PREFIXES = ("visual.trunk.", "vision_model.vision_tower.", "visual.", "trunk.", "")
 """Wrappers of the trunk's keys in published files, the longest first."""
 
-FOLDER_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
+FOLDER_FILES = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "weights.safetensors",
+)
+"""What open_clip, timm and ``janus pretrain`` call the weights in a folder."""
+
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 SHOWN = 8
 

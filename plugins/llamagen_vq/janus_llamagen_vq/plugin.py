@@ -44,5 +44,5 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
         capabilities={"kind": "discrete", "codebooks": 1, "pretrainable": True},
         licence="MIT",
         paper="arXiv:2406.06525",
-        layouts=layouts(levels=5),
+        layouts=layouts(levels=5),  # only taming depends on the number; the factory counts anew for vq8
     )

@@ -15,7 +15,7 @@ from janus_patch_vq.options import PatchVQOptions
 
 
 class PatchVQ(ConvTokenizer):
-    """1.95 M parameters in the quickstart's size: 3.9 MB in fp16."""
+    """1.94 M parameters in the quickstart's size: 3.9 MB in fp16."""
 
     def __init__(self, options: PatchVQOptions) -> None:
         super().__init__(factor=options.patch, code_width=options.code_width, pretraining=options.pretraining)
