@@ -8,7 +8,6 @@ from typing import Any
 
 TASKS = {"understanding": ("understanding",), "generation": ("generation",), "both": ("understanding", "generation")}
 """Tasks of each mode of the matrix."""
-ONE_STAGE = ["language_model", "adapters.*", "generation_*", "code_table"]
 
 
 def recipe(
@@ -73,7 +72,8 @@ def three_stages(values: dict[str, Any], steps: int = 2) -> dict[str, Any]:
     adapters = ["adapters.*"] if "adapters" in model else []
     drawn = ["generation_adapter", "generation_head", "code_table"] if "generation_head" in model else []
     encoders = ["encoders.*"] if "encoders" in model else []
-    sets = [[*adapters, *drawn], ["language_model", *adapters, *drawn], ["language_model", *adapters, *drawn, *encoders]]
+    most = ["language_model", *adapters, *drawn]
+    sets = [[*adapters, *drawn], most, [*most, *encoders]]
     values["stages"] = [stage(tasks, steps=steps, train=s, name=f"stage{i}") for i, s in enumerate(sets, start=1)]
     return values
 
@@ -95,6 +95,14 @@ def write(values: dict[str, Any], path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A written recipe."""
+    import yaml
+
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
 
 
 def build(values: dict[str, Any], folder: Path = Path(".")) -> Any:

@@ -191,9 +191,13 @@ def test_a_sample_sees_no_other_one(built: Any, tiny: ModuleType, kind: str) -> 
     assert len(grads) > 10
     for name, gradient in grads.items():
         torch.testing.assert_close(other_grads[name], gradient, rtol=1e-4, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
-    # The test could see a leak: another first sample changes its own logits.
-    changed = packed(built, built.assembler.sample(plain("x")), *before[1:], sample, *after)
-    assert changed.ids.shape != among.ids.shape
+    embeds = built.model.embed(among)[0].detach().requires_grad_()
+    built.model.language_model(embeds[None], among.layout)[0][start:end].sum().backward()
+    assert embeds.grad is not None
+    reached = embeds.grad.abs().sum(-1) > 0
+    assert reached[start:end].any()
+    assert not reached[:start].any()
+    assert not reached[end:].any()
 
 
 def test_losses_of_a_batch_are_the_sums_of_its_samples(built: Any, tiny: ModuleType) -> None:
