@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from janus_core.checkpoints.atomic import atomic_folder
+from janus_core.checkpoints.atomic import atomic_folder, make_good
 from janus_core.config.load import load, to_yaml
 from janus_core.config.recipe import Recipe
 from janus_core.errors import UserError
@@ -40,7 +40,10 @@ def save_checkpoint(folder: Path, built: BuiltModel, recipe: Recipe, facts: dict
             **facts,
         }
         (partial / FACTS).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
-        save_file(unique_state(built.model), partial / WEIGHTS)
+        try:
+            save_file(unique_state(built.model), partial / WEIGHTS)
+        except SafetensorError as error:  # a full disk among others: it is no OSError
+            raise UserError(f"{folder} cannot be written: {error}", "free some space, then --resume") from error
 
 
 def load_checkpoint(folder: Path) -> tuple[BuiltModel, Recipe, dict[str, Any]]:
@@ -50,7 +53,7 @@ def load_checkpoint(folder: Path) -> tuple[BuiltModel, Recipe, dict[str, Any]]:
         UserError: the folder is no checkpoint, its weights are damaged, or they do not fit the model.
     """
     folder = find_checkpoint(folder)
-    facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = read_facts(folder)
     if facts.get("format") != FORMAT:
         raise UserError(f"{folder} has checkpoint format {facts.get('format')}, this version reads {FORMAT}")
     recipe = load(Recipe, folder / RECIPE)
@@ -60,9 +63,25 @@ def load_checkpoint(folder: Path) -> tuple[BuiltModel, Recipe, dict[str, Any]]:
     return built, recipe, facts
 
 
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What a checkpoint records of itself; `UserError` if the file is damaged."""
+    path = folder / FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read: {error}", "the checkpoint is damaged: copy or train it again"
+        ) from error
+    if not isinstance(facts, dict):
+        raise UserError(f"{path} holds {type(facts).__name__}, not an object", "copy or train the checkpoint again")
+    return facts
+
+
 def find_checkpoint(folder: Path) -> Path:
     """The checkpoint in a folder: the folder itself, or ``checkpoint`` in the folder of a run."""
     for place in (folder, folder / "checkpoint"):
+        if place.name:
+            make_good(place)
         if (place / FACTS).is_file():
             return place
     what = "does not exist" if not folder.exists() else f"is no checkpoint: it holds no {FACTS}"

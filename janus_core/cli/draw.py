@@ -9,14 +9,14 @@ from typing import cast
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from janus_core.cli.model_arguments import add_model, add_sampling, at_least_one
+    from janus_core.cli.model_arguments import add_model, add_sampling, at_least_one, at_least_zero
 
     parser.add_argument("prompt", metavar="PROMPT", help="what to draw")
     add_model(parser)
     add_sampling(parser, temperature=1.0)
     parser.add_argument(
         "--guidance",
-        type=float,
+        type=at_least_zero,
         default=None,
         metavar="W",
         help="weight of classifier-free guidance, 1 is off; default: the recipe's",
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.suffix.lower() != ".png":
         raise UserError(f"--out {arguments.out} is not a .png", f"write --out {arguments.out.with_suffix('.png')}")
     session = open_session(arguments)
-    guidance = session.facts.get("guidance", 5.0) if arguments.guidance is None else arguments.guidance
+    guidance = session.facts["guidance"] if arguments.guidance is None else arguments.guidance
     sampling = Sampling(arguments.temperature, arguments.top_k, arguments.top_p, guidance)
     drawings = session.draw(
         [arguments.prompt],

@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from janus_core.errors import UserError
 from janus_core.inference.noise import KeyedGumbel
 from janus_core.inference.sampling import choose_ids
 from janus_core.interfaces import Cache, GenerationHead, LanguageModel, Sampling, SequenceLayout, device_of
@@ -42,13 +43,17 @@ def decode_text(
     *,
     max_new_tokens: int,
     sampling: Sampling,
-    seeds: Sequence[int],
+    keys: Sequence[tuple[int, int]],
     on_text: OnText | None = None,
 ) -> list[list[int]]:
-    """Continue each prompt until EOS or ``max_new_tokens``; the ids of the answers, without EOS."""
+    """Continue each prompt until EOS or ``max_new_tokens``; the ids of the answers, without EOS.
+
+    Args:
+        keys: (seed, conversation) of each prompt.
+    """
     model = cast(LanguageModel, built.model.language_model)
     state = _prefill(built, prompts, max_new_tokens)
-    noise = KeyedGumbel([(seed, row) for row, seed in enumerate(seeds)], state.hidden.device)
+    noise = KeyedGumbel(keys, state.hidden.device)
     answers: list[list[int]] = [[] for _ in prompts]
     running = [True] * len(prompts)
     hidden = state.hidden
@@ -118,7 +123,11 @@ def _prefill(built: BuiltModel, prompts: Sequence[Assembled], more: int) -> _Pre
     embeds, _ = model.embed(batch)
     rows = nn.utils.rnn.pad_sequence(list(torch.split(embeds, [len(p.ids) for p in prompts])), batch_first=True)
     lengths = torch.tensor([len(prompt.ids) for prompt in prompts])  # on the host: positions are planned there
-    cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
+    try:
+        cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
+    except ValueError as error:
+        told = f"a prompt of {rows.shape[1]} tokens with {more} to come is too long: {error}"
+        raise UserError(told, "shorten the prompt, or ask for fewer new tokens") from error
     positions = torch.arange(rows.shape[1]).expand(len(prompts), -1)
     hidden = model.language_model(rows, SequenceLayout(positions), cache)
     last = hidden[torch.arange(len(prompts), device=device), (lengths - 1).to(device)]

@@ -34,6 +34,9 @@ class JanusTraining(lightning.LightningModule):
         self._bad_records = bad_records
         self._clock = time.monotonic()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["stage"] = self.stage.name
+
     def configure_optimizers(self) -> Any:
         stage = self.stage
         groups = parameter_groups(
