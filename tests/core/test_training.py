@@ -381,7 +381,7 @@ def wait_for(found: Any, seconds: float, process: subprocess.Popen[str]) -> None
 @pytest.mark.slow
 def test_ctrl_c_then_kill_then_resume(tiny: ModuleType, tmp_path: Path) -> None:
     """A real process: interrupted (exit code 130, saved), continued, killed with no warning, continued again."""
-    values = tiny.recipe("both", steps=250)
+    values = tiny.recipe("both", steps=120)
     values["run"] |= {"checkpoint_every": 5, "log_every": 50}
     recipe, out = tiny.write(values, tmp_path / "r.yaml"), tmp_path / "out"
     point = out / "resume.ckpt"
