@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--out {arguments.out} is not a .png", f"write --out {arguments.out.with_suffix('.png')}")
     session = open_session(arguments)
     guidance = session.facts["guidance"] if arguments.guidance is None else arguments.guidance
+    if arguments.negative is not None and guidance == 1:
+        raise UserError("--negative has no effect at guidance 1", "add --guidance 2, say")
     sampling = Sampling(arguments.temperature, arguments.top_k, arguments.top_p, guidance)
     drawings = session.draw(
         [arguments.prompt],

@@ -82,6 +82,8 @@ class _Run:
                 built.model.parts(), rate=stage.learning_rate, factors=stage.learning_rates, weight_decay=0
             )
         # All that the recipe can get wrong is known by now: only then is anything written.
+        if resume and not self.paths.recipe.is_file():
+            self.say(f"{self.paths.root} holds no run yet: this begins one")
         self.paths.open(recipe, resume=resume)
         done = self.paths.stages_done()
         if done:

@@ -173,7 +173,6 @@ def test_a_benchmark_leaves_out_what_the_model_cannot(tiny: ModuleType) -> None:
         assert lacks not in names
 
 
-@pytest.mark.xfail(raises=ValueError, strict=True, reason="the matcher's ValueError reaches the user as a traceback")
 def test_pictures_of_another_size_are_refused_by_name(tiny: ModuleType) -> None:
     built = tiny.build(tiny.recipe("generation", image_size=32))
     with pytest.raises(UserError, match="64"):

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BenchmarkResult, BuildContext, Given, Message, Sampling, Score
 from janus_openmoji_scenes import baselines, matcher
 from janus_openmoji_scenes.attribution import attribution
 from janus_openmoji_scenes.language import KINDS, Question, caption, questions
 from janus_openmoji_scenes.options import BenchmarkOptions
-from janus_openmoji_scenes.scene import PLACES, Scene, sample_scene
+from janus_openmoji_scenes.scene import IMAGE_SIZE, PLACES, Scene, sample_scene
 from janus_openmoji_scenes.score import Reading, compare, total
 from janus_openmoji_scenes.score import Score as Matched
 from janus_openmoji_scenes.source import picture
@@ -45,6 +47,8 @@ class SceneBenchmark:
             for i in range(min(limit or options.scenes, options.scenes))
         ]
         training = [sample_scene(i, seed=0, split="train") for i in range(TRAINING_SCENES)]
+        if session.built.model.draws:
+            _check_size(session)
         result = BenchmarkResult(PROTOCOL, [], attribution=attribution())
         if session.built.assembler.routes:
             self._understanding(session, scenes, training, result, progress)
@@ -147,6 +151,18 @@ class SceneBenchmark:
                 }
             )
             result.pictures[name] = drawing.image
+
+
+def _check_size(session: Session) -> None:
+    """Refuse a model whose pictures the matcher cannot read, before anything is measured."""
+    layout = session.built.model.code_layout
+    assert layout is not None
+    size = session.render(torch.zeros(1, layout.positions, len(layout.codebooks), dtype=torch.int64))[0].size
+    if size != (IMAGE_SIZE, IMAGE_SIZE):
+        raise UserError(
+            f"the model draws {size[0]} x {size[1]} pixels, and the scenes have {IMAGE_SIZE} x {IMAGE_SIZE}",
+            f"train with model.image_size: {IMAGE_SIZE} to measure on this benchmark",
+        )
 
 
 def _matched(images: Sequence[Image.Image], scenes: Sequence[Scene]) -> Matched:
