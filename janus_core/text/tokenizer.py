@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from janus_core.errors import UserError
 
@@ -98,13 +99,16 @@ class TextTokenizer:
 def byte_tokenizer() -> Tokenizer:
     """One id a byte, for tests and tiny runs: no vocabulary file."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(alphabet)}, merges=[]))
-    return _byte_level(tokenizer)
+    return _byte_level(Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(alphabet)}, merges=[])))
 
 
-def train_byte_bpe(texts: Iterable[str], size: int) -> Tokenizer:
-    """A byte-level BPE of at most ``size`` ids, trained on the texts."""
-    tokenizer = _byte_level(Tokenizer(models.BPE()))
+def train_byte_bpe(texts: Iterable[str], size: int, phrases: Sequence[str] = ()) -> Tokenizer:
+    """A byte-level BPE of at most ``size`` ids, trained on the texts.
+
+    Args:
+        phrases: groups of words that may become one token; other tokens end with their word.
+    """
+    tokenizer = _byte_level(Tokenizer(models.BPE()), phrases)
     trainer = trainers.BpeTrainer(
         vocab_size=size, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
     )
@@ -112,7 +116,12 @@ def train_byte_bpe(texts: Iterable[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-def _byte_level(tokenizer: Tokenizer) -> Tokenizer:
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+def _byte_level(tokenizer: Tokenizer, phrases: Sequence[str] = ()) -> Tokenizer:
+    words: pre_tokenizers.PreTokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if phrases:
+        together = Regex(" ?(?:" + "|".join(map(re.escape, phrases)) + r")| ?\w+| ?[^\s\w]+|\s+")
+        split = pre_tokenizers.Split(together, behavior="isolated")
+        words = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = words
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer

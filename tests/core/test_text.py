@@ -177,3 +177,11 @@ def test_neighbouring_texts_are_one_chunk() -> None:
         ("s\n\nUser: a?\n\nAssistant:", False),
         (" b</s>", True),
     ]
+
+
+def test_phrases_may_become_one_token_and_every_text_survives() -> None:
+    trained = train_byte_bpe(["a cat at the top left", "the top left", "top hat"] * 50, 400, phrases=["top left"])
+    assert len(trained.encode(" top left").ids) == 1
+    assert len(trained.encode(" top hat").ids) == 2
+    for text in ("top left", "Größe 12,5\n\n x", "desktop lefty", "日本"):
+        assert trained.decode(trained.encode(text).ids) == text

@@ -96,3 +96,8 @@ def test_python(text: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", [text for _, kind, text in BLOCKS if kind == "toml"])
 def test_toml(text: str) -> None:
     assert tomllib.loads(text)
+
+
+def test_the_readme_shows_the_table_of_the_shipped_checkpoint() -> None:
+    table = (ROOT / "recipes" / "quickstart" / "checkpoint" / "table.txt").read_text(encoding="utf-8")
+    assert f"```text\n{table}```" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,54 @@
+"""Make a run of the quickstart recipe the checkpoint that ships: float16 weights, table, the README's picture.
+
+janus train quickstart --out runs/long --set stages.language.steps=1000 --set stages.unify.steps=3000 …
+.venv/bin/python tools/ship_quickstart.py runs/long
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from janus_bench.run import run_benchmark
+from janus_bench.table import rows, text_table
+from janus_core.checkpoints.atomic import atomic_folder
+from janus_core.checkpoints.own import FACTS, RECIPE, TEXT, WEIGHTS, load_checkpoint
+from janus_core.config.recipe import ComponentChoice
+from janus_core.inference.session import Session
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ROOT / "recipes" / "quickstart" / "checkpoint"
+TABLE = re.compile(r"(<!-- table of recipes/quickstart/checkpoint: begin -->\n).*?(<!-- table .*?: end -->)", re.DOTALL)
+
+
+def main(run: Path) -> None:
+    with atomic_folder(SHIPPED) as partial:
+        for name in (RECIPE, FACTS, TEXT):
+            shutil.copy(run / "checkpoint" / name, partial / name)
+        state = load_file(run / "checkpoint" / WEIGHTS)
+        save_file({key: t.half() if t.is_floating_point() else t for key, t in state.items()}, partial / WEIGHTS)
+        (partial / WEIGHTS).chmod(0o644)
+        built, recipe, facts = load_checkpoint(partial)
+        built.model.eval()
+        result = run_benchmark(ComponentChoice(type="openmoji_scenes"), Session(built, recipe.name, facts))
+        table = text_table(result.scores)
+        stages = json.loads((run / "run.json").read_text(encoding="utf-8"))["stages"]
+        trained = {name: {"steps": stage["steps"], "seconds": stage["seconds"]} for name, stage in stages.items()}
+        about = {"protocol": result.protocol, "stages": trained, "scores": rows(result.scores)}
+        (partial / "scores.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+        (partial / "table.txt").write_text(table + "\n", encoding="utf-8")
+    print(table)
+    readme = ROOT / "README.md"
+    text = TABLE.sub(lambda found: f"{found[1]}```text\n{table}\n```\n{found[2]}", readme.read_text(encoding="utf-8"))
+    readme.write_text(text, encoding="utf-8")
+    sheet = max((run / "samples").glob("instruct-*.png"))
+    shutil.copy(sheet, ROOT / "docs" / "quickstart.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
