@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from janus_core.checkpoints.atomic import atomic_file
     from janus_core.cli.model_arguments import open_session
+    from janus_core.cli.progress import bar
     from janus_core.errors import UserError
-    from janus_core.inference.decode import no_progress
     from janus_core.interfaces import Sampling
 
     if arguments.out.suffix.lower() != ".png":
@@ -62,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         negative=arguments.negative,
         batch_size=arguments.batch_size,
-        progress=no_progress if arguments.no_progress else _bar,
+        progress=bar("drawing", "code", arguments),
     )
     for drawing in drawings:
         path = arguments.out
@@ -76,9 +74,3 @@ def run(arguments: argparse.Namespace) -> int:
             np.save(file, torch.stack([drawing.codes for drawing in drawings]).numpy())
         print(arguments.codes)
     return 0
-
-
-def _bar(steps: Iterable[int]) -> Iterable[int]:
-    from tqdm import tqdm
-
-    return cast(Iterable[int], tqdm(steps, desc="drawing", unit="code", leave=False))

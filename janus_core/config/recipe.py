@@ -48,6 +48,11 @@ class ModelConfig(Strict):
     generation_adapter: ComponentChoice | None = Field(default=None, description="code vectors -> language model")
     generation_head: ComponentChoice | None = Field(default=None, description="hidden states -> codes")
     image_size: int = Field(default=384, ge=8, description="side in pixels of the pictures that the model draws")
+    vocabulary: int | None = Field(
+        default=None,
+        ge=1,
+        description="rows of the text embedding; null: as many as the text tokenizer has ids (Janus has more: 102400)",
+    )
     code_table: Literal["tokenizer", "random"] = Field(
         default="tokenizer",
         description="how the model's own input table of codes begins: the tokenizer's code vectors, or random "
@@ -153,7 +158,7 @@ class Recipe(Strict):
     text: TextConfig = Field(default_factory=TextConfig)
     model: ModelConfig
     sources: dict[str, ComponentChoice] = Field(default_factory=dict, description="data sources by a name of your own")
-    stages: list[StageConfig] = Field(min_length=1, description="in order")
+    stages: list[StageConfig] = Field(description="in order; [] for a model that is not trained here")
     samples: SamplesConfig = Field(default_factory=SamplesConfig)
     run: RunConfig = Field(default_factory=RunConfig)
 
