@@ -57,7 +57,7 @@ class Checkpoint:
 def new_checkpoint(
     folder: Path, text: TextTokenizer, recipe: Recipe, facts: dict[str, Any], source: Path | None = None
 ) -> Iterator[Path]:
-    """Give the path at which to write the weights; all else is written here, and the folder appears whole or not at all.
+    """Give the path at which to write the weights; all else is written here. The folder appears whole or not at all.
 
     Args:
         facts: provenance, random parts, and what else to record.

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from PIL import Image
-
 from janus_core.cli import main
 from janus_core.config.load import validate
 from janus_core.config.recipe import ComponentChoice, Recipe
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -136,7 +136,16 @@ def reference(shape: Shape, seed: int = 0) -> Any:
             elif tensor.ndim >= 2 and "embed" not in name and "quantize" not in name:
                 tensor.copy_(noise / tensor[0].numel() ** 0.5)
             else:
-                tensor.copy_(noise * (0.5 if "embed" in name or "quantize" in name else 0.1))
+                tensor.copy_(
+                    noise
+                    * (
+                        3.0
+                        if "generation_embeddings" in name
+                        else 0.5
+                        if "embed" in name or "quantize" in name
+                        else 0.1
+                    )
+                )
     model.generation_config = GenerationConfig(
         bos_token_id=bos,
         eos_token_id=eos,

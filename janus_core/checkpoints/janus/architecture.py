@@ -16,7 +16,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class LanguageSizes:
-    """The Llama decoder; the defaults are those of ``transformers.LlamaConfig``, which Janus-Pro-7B's file leaves out."""
+    """The Llama decoder; the defaults are ``transformers.LlamaConfig``'s, which Janus-Pro-7B's file leaves out."""
 
     hidden: int = 4096
     inner: int = 11008
@@ -78,7 +78,7 @@ class Architecture:
 
 
 def to_model(sizes: Architecture, mean: Triple, std: Triple) -> ModelConfig:
-    """The model section of a recipe; ``weights: none`` everywhere, as a checkpoint's tensors are laid over the model."""
+    """The model section of a recipe; ``weights: none`` everywhere, as a checkpoint's tensors fill the model."""
     language, vision, codes = sizes.language, sizes.vision, sizes.codes
     encoder: dict[str, Any] = {"weights": "none", "resize": "pad", "mean": list(mean), "std": list(std)}
     if vision == VisionSizes():
@@ -213,8 +213,9 @@ EXPECTED: Mapping[str, tuple[str, str]] = {
 def choice_of(model: ModelConfig, part: str) -> ComponentChoice | None:
     """What a model section says of a part, or None."""
     name, _, route = part.partition(".")
-    found = getattr(model, name)
-    return found.get(route) if route else found
+    found: Any = getattr(model, name)
+    choice: ComponentChoice | None = found.get(route) if route else found
+    return choice
 
 
 def _parts(model: ModelConfig) -> dict[str, Any]:

@@ -17,7 +17,7 @@ TOWERS = {
     "siglip_so400m_patch14_224": VisionSizes(224, 14, 1152, 27, 16, 3.7362),
 }
 OWN_NAME = "siglip_custom"
-"""What an export of other sizes is called; they are written beside the name, and the original code has no such tower."""
+"""What an export of other sizes is called; they stand beside the name, and the original code has no such tower."""
 
 
 def read_deepseek(config: dict[str, Any]) -> Architecture:
