@@ -14,3 +14,7 @@ class UserError(Exception):
     def __init__(self, what: str, remedy: str | None = None) -> None:
         super().__init__(what if remedy is None else f"{what}\n{remedy}")
         self.what, self.remedy = what, remedy
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, str | None]]:
+        """Pickled whole: readers in other processes hand their errors over."""
+        return UserError, (self.what, self.remedy)

@@ -257,7 +257,7 @@ class Pretrainable(Protocol):
     """Optional: a part that ``janus pretrain`` can train alone."""
 
     def optimizer_groups(self) -> list[dict[str, Any]]:
-        """Parameter groups in torch's format."""
+        """Parameter groups in torch's format; ``factor`` in a group multiplies the recipe's learning rate."""
         ...
 
     def losses(self, batch: Mapping[str, Any], step: int) -> dict[str, Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 from collections.abc import Iterator
 from pathlib import Path
 
 from janus_core.config.choose import choose
-from janus_core.config.recipe import ComponentChoice, ModelConfig, Recipe
+from janus_core.config.parts import match_parts, part_names
+from janus_core.config.recipe import ComponentChoice, ModelConfig, Recipe, StageConfig
 from janus_core.errors import UserError
 from janus_core.text.tokenizer import BYTES
 
@@ -77,10 +80,24 @@ def _stages(recipe: Recipe) -> Iterator[str]:
                     yield f"stages.{stage.name}.data.{task}: no source is named {source!r}; sources: {known}"
                 elif problem := _task_problem(recipe.sources[source], task):
                     yield f"stages.{stage.name}.data.{task}.{source}: {problem}"
+        yield from _patterns(stage, part_names(recipe.model))
         if stage.mixture.get("generation", 0) > 0 and recipe.model.generation_head is None:
             yield f"stages.{stage.name}.mixture.generation: the model has no generation head; set it to 0"
         if stage.mixture.get("understanding", 0) > 0 and not recipe.model.encoders:
             yield f"stages.{stage.name}.mixture.understanding: the model has no encoder; set it to 0"
+
+
+def _patterns(stage: StageConfig, names: list[str]) -> Iterator[str]:
+    for pattern in stage.train:
+        try:
+            match_parts([pattern], names)
+        except UserError as error:
+            yield f"stages.{stage.name}.{error}"
+    for pattern in stage.learning_rates:
+        if not fnmatch.filter(names, pattern):
+            near = difflib.get_close_matches(pattern, names, n=2, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            yield f"stages.{stage.name}.learning_rates: {pattern!r} matches no part; {hint}parts: {', '.join(names)}"
 
 
 def _task_problem(choice: ComponentChoice, task: str) -> str | None:

@@ -78,7 +78,7 @@ def _enter(place: Any, step: str, at: str, text: str) -> Any:
 
 
 def _list_index(items: list[Any], step: str, at: str, text: str) -> int:
-    if step.isdigit() and int(step) < len(items):
+    if step.isdecimal() and int(step) < len(items):
         return int(step)
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if step in names:

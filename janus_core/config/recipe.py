@@ -115,6 +115,14 @@ class StageConfig(Strict):
             raise ValueError(f"the ratios must be 0 or more, and one above 0, not {value}")
         return value
 
+    @field_validator("data")
+    @classmethod
+    def _some_source(cls, value: dict[Task, dict[str, float]]) -> dict[Task, dict[str, float]]:
+        for task, weights in value.items():
+            if weights and (any(weight < 0 for weight in weights.values()) or not any(weights.values())):
+                raise ValueError(f"the weights of {task} must be 0 or more, and one above 0, not {weights}")
+        return value
+
     @model_validator(mode="after")
     def _sources_for_ratios(self) -> StageConfig:
         bare = [task for task, ratio in self.mixture.items() if ratio > 0 and not self.data.get(task)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: 64 megapixels are 192 MB in memory."""
+WIDE = ("I;16", "I;16B", "I;16L", "I;16N")
+"""Modes of 16 bits a pixel."""
 
 
 class ImageError(ValueError):
@@ -24,7 +27,9 @@ def load_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Imag
     """
     name = "image" if isinstance(source, bytes) else str(source)
     try:
-        opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        with warnings.catch_warnings():  # Pillow warns of sizes that are refused below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except FileNotFoundError as error:
         raise ImageError(f"{name} does not exist") from error
     except UnidentifiedImageError as error:
@@ -48,9 +53,10 @@ def load_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Imag
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Any mode -> RGB; transparent pixels show white, not whatever lies beneath them."""
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+    if image.mode in (*WIDE, "I", "F"):
         values = np.asarray(image).astype(np.float64)
-        scale = 257.0 if values.max(initial=0) > 255 else 1.0
+        # 32-bit files do not say which range they use.
+        scale = 257.0 if image.mode in WIDE or values.max(initial=0) > 255 else 1.0
         return Image.fromarray((values / scale).round().clip(0, 255).astype(np.uint8), "L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layered = image.convert("RGBA")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -24,7 +24,11 @@ class Loaded:
     bad: tuple[str, ...]
 
 
-class StageDataset(Dataset[tuple[Assembled, tuple[str, ...]]]):
+Item = tuple[Assembled, tuple[str, ...]]
+"""A sample, and the bad records met while looking for it."""
+
+
+class StageDataset(Dataset[Item]):
     """Assembled samples by draw.
 
     Args:
@@ -49,7 +53,14 @@ class StageDataset(Dataset[tuple[Assembled, tuple[str, ...]]]):
         self._sources, self._assembler = dict(sources), assembler
         self._seed, self._condition_drop, self._bad_records = seed, condition_drop, bad_records
 
-    def __getitem__(self, draw: Draw) -> tuple[Assembled, tuple[str, ...]]:
+    def __getitems__(self, draws: Sequence[Draw]) -> Sequence[Item | UserError]:
+        """The samples of a batch, or in their place the error that ends it."""
+        try:
+            return [self[draw] for draw in draws]
+        except UserError as error:
+            return [error]
+
+    def __getitem__(self, draw: Draw) -> Item:
         source = self._sources[draw.source]
         index = sample_index(self._seed, draw.source, draw.number, len(source))
         drop = draw.task == "generation" and (
@@ -69,10 +80,20 @@ class StageDataset(Dataset[tuple[Assembled, tuple[str, ...]]]):
         )
 
 
+class StageLoader(DataLoader[Loaded]):
+    """Raises in this process what a reader found wrong: a worker's own exception would come with its traceback."""
+
+    def __iter__(self) -> Iterator[Loaded]:  # type: ignore[override]
+        for loaded in super().__iter__():
+            if isinstance(loaded, UserError):
+                raise loaded
+            yield loaded
+
+
 def stage_loader(dataset: StageDataset, plan: BatchPlan, assembler: Assembler, *, workers: int) -> DataLoader[Loaded]:
     """The loader of a stage."""
     transforms = {route: item.transform for route, item in assembler.routes.items()}
-    return DataLoader(
+    return StageLoader(
         cast(Dataset[Loaded], dataset),  # what the loader gives is what the collation makes of the items
         batch_sampler=cast(Sampler[list[int]], plan),  # any sized iterable of lists of keys serves
         collate_fn=partial(_collate, transforms=transforms, target=assembler.target_transform),
@@ -82,10 +103,14 @@ def stage_loader(dataset: StageDataset, plan: BatchPlan, assembler: Assembler, *
 
 
 def _collate(
-    items: Sequence[tuple[Assembled, tuple[str, ...]]],
+    items: Sequence[Item | UserError],
     *,
     transforms: Mapping[str, Transform],
     target: Transform | None,
-) -> Loaded:
+) -> Loaded | UserError:
+    failed = next((item for item in items if isinstance(item, UserError)), None)
+    if failed is not None:
+        return failed
+    items = cast(Sequence[Item], items)
     bad = tuple(text for _, texts in items for text in texts)
     return Loaded(pack([sample for sample, _ in items], transforms, target), bad)

@@ -21,11 +21,14 @@ def build_source(choice: ComponentChoice, place: str, folder: Path) -> DataSourc
     """Build one source.
 
     Raises:
-        UserError: its options or its files are wrong.
+        UserError: its options or its files are wrong, or it is empty.
     """
     chosen = choose("data_source", choice, place)
     try:
         factory = load(chosen.component, chosen.component.spec.factory)
-        return cast(DataSource, factory(chosen.options, BuildContext(folder)))
+        source = cast(DataSource, factory(chosen.options, BuildContext(folder)))
     except (ValueError, OSError) as error:
         raise UserError(f"{place} ({chosen.component.qualified}): {error}") from error
+    if not len(source):
+        raise UserError(f"{place} ({chosen.component.qualified}) holds no samples", "check its path and its file")
+    return source

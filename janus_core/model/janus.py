@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from janus_core.errors import UserError
+from janus_core.config.parts import match_parts
 from janus_core.interfaces import (
     TASKS,
     CodeLayout,
@@ -23,8 +21,6 @@ from janus_core.interfaces import (
     Task,
 )
 from janus_core.sequence.pack import Batch
-
-ALWAYS_FROZEN = "generation_tokenizer"
 
 
 @dataclass(slots=True)
@@ -165,25 +161,3 @@ class JanusModel(nn.Module):
             if (count := int(mine.sum())) and task != "generation":
                 losses.sums[task], losses.counts[task] = each[mine].sum(), count
         return losses
-
-
-def match_parts(patterns: Sequence[str], names: Sequence[str]) -> frozenset[str]:
-    """The part names that the patterns match.
-
-    Raises:
-        UserError: a pattern matches nothing, or asks to train the generation tokenizer.
-    """
-    matched: set[str] = set()
-    for pattern in patterns:
-        found = fnmatch.filter(names, pattern)
-        if not found:
-            near = difflib.get_close_matches(pattern, names, n=2, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UserError(f"train: {pattern!r} matches no part of the model", f"{hint}parts: {', '.join(names)}")
-        if ALWAYS_FROZEN in found and pattern == ALWAYS_FROZEN:
-            raise UserError(
-                "train: the generation tokenizer cannot train in a stage: no loss of the model has a gradient for it",
-                "train it alone first: janus pretrain",
-            )
-        matched |= set(found) - {ALWAYS_FROZEN}
-    return frozenset(matched)

@@ -109,7 +109,10 @@ class _PartTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self._recipe
-        groups = self.trained.optimizer_groups()
+        groups = [
+            {**group, "lr": recipe.learning_rate * group.get("factor", 1.0)}
+            for group in self.trained.optimizer_groups()
+        ]
         optimiser = torch.optim.AdamW(
             groups, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
         )

@@ -224,4 +224,6 @@ def test_pretraining_gives_gradient_to_everything(name: str) -> None:
     grouped = [parameter for group in groups for parameter in group["params"]]
     assert len(grouped) == len(set(map(id, grouped))) == len(list(tokenizer.parameters()))
     assert all(parameter.grad is not None for parameter in grouped)
-    torch.optim.AdamW(groups, lr=1e-3).step()
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.1)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+    optimizer.step()

@@ -28,7 +28,7 @@ FORMAT = "the layout of the weights file; auto takes the one that fits best"
 
 
 class PretrainingOptions(BaseModel):
-    """Weights of the losses when the tokenizer is trained alone, and its weight decay."""
+    """Weights of the losses when the tokenizer is trained alone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,9 +39,6 @@ class PretrainingOptions(BaseModel):
         default=1.0,
         ge=0,
         description="weight of the pull of the codes towards their latents (codebooks with a gradient only)",
-    )
-    weight_decay: float = Field(
-        default=0.0, ge=0, description="weight decay of kernels and matrices; the rest has none"
     )
 
 

@@ -29,14 +29,14 @@ class VQPretraining:
         self.tokenizer, self.options = tokenizer, options
 
     def optimizer_groups(self) -> list[dict[str, Any]]:
-        """Kernels and matrices, which decay, then everything else: biases, norms and the codebook."""
+        """Kernels and matrices, with the optimiser's own weight decay; the rest (biases, norms, codebook) without."""
         codebook = {id(parameter) for parameter in self.tokenizer.quantize.parameters()}
         groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
         for _, parameter in self.tokenizer.named_parameters():
             if parameter.requires_grad:
                 groups[parameter.ndim < 2 or id(parameter) in codebook].append(parameter)
-        decays = (self.options.weight_decay, 0.0)
-        return [{"params": g, "weight_decay": d} for g, d in zip(groups, decays, strict=True) if g]
+        decaying, still = groups
+        return [{"params": decaying}, *([{"params": still, "weight_decay": 0.0}] if still else [])]
 
     def losses(self, batch: Mapping[str, Any], step: int) -> dict[str, Tensor]:
         """``loss`` to minimise; its parts; ``psnr`` (dB), ``usage`` and ``perplexity`` of the codes of this batch."""

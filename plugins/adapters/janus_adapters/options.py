@@ -13,6 +13,12 @@ class MlpOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     depth: int = Field(default=2, ge=1, le=DEEPEST_MLP, description="number of linear layers; 2 in Janus")
+    merge: int = Field(
+        default=1,
+        ge=1,
+        description="side of the square of neighbouring tokens of a square grid that become one token, joined "
+        "channel by channel (pixel unshuffle); 1 in Janus",
+    )
 
 
 class LinearOptions(BaseModel):

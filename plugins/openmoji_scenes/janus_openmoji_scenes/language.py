@@ -9,7 +9,18 @@ from typing import Literal, get_args
 from janus_openmoji_scenes.scene import PLACES, Scene, keyed_generator
 from janus_openmoji_scenes.vocabulary import COLOURS, DRAWINGS
 
-__all__ = ["KINDS", "NUMBER_WORDS", "Kind", "Question", "answers", "ask", "caption", "questions", "with_article"]
+__all__ = [
+    "KINDS",
+    "NUMBER_WORDS",
+    "Kind",
+    "Question",
+    "answers",
+    "ask",
+    "caption",
+    "facts",
+    "questions",
+    "with_article",
+]
 
 Kind = Literal["what", "how many", "where", "which colour", "is there"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -38,6 +49,15 @@ def caption(scene: Scene) -> str:
     parts = [f"{with_article(item.drawing)} at the {item.place}" for item in scene.items]
     listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
     return f"{listed} on a {scene.background} background"
+
+
+def facts(scene: Scene) -> tuple[str, ...]:
+    """Return the caption and every statement about one object: alone, with its place, with the background."""
+    said = [caption(scene)]
+    for item in scene.items:
+        name = with_article(item.drawing)
+        said += [name, f"{name} at the {item.place}", f"{name} on a {scene.background} background"]
+    return tuple(dict.fromkeys(said))
 
 
 def ask(scene: Scene, kind: Kind, key: int | str) -> Question:

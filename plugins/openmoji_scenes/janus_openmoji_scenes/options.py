@@ -17,9 +17,18 @@ class SceneOptions(BaseModel):
     task: Literal["understanding", "text", "generation"] = Field(
         description="understanding: questions or captions to say; text: captions alone; generation: captions to draw"
     )
-    ask: Literal["questions", "caption"] = Field(default="questions", description="for understanding: what is asked")
-    kinds: list[Kind] = Field(default=list(KINDS), min_length=1, description="kinds of questions, taken in turn")
-    questions_per_scene: int = Field(default=1, ge=1, le=5, description="turns in one conversation, kinds in turn")
+    ask: Literal["questions", "caption", "both"] = Field(
+        default="questions",
+        description="for understanding and text: questions, the whole caption, or both in one sample",
+    )
+    say: Literal["caption", "facts"] = Field(
+        default="caption",
+        description="for generation: the caption, or every true statement, one a line (to pretrain an encoder on)",
+    )
+    kinds: list[Kind] = Field(default=list(KINDS), min_length=1, description="kinds of questions that may be asked")
+    questions_per_scene: int = Field(
+        default=1, ge=1, le=5, description="questions in one conversation, of different kinds"
+    )
     split: Literal["train", "test"] = Field(
         default="train", description="test scenes hold a combination that no training scene has"
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PIL import Image
 
 from janus_core.interfaces import BuildContext, Given, Message, Sample, Target
-from janus_openmoji_scenes.language import Kind, ask, caption
+from janus_openmoji_scenes.language import Question, ask, caption, facts
 from janus_openmoji_scenes.options import SceneOptions
 from janus_openmoji_scenes.render import render
-from janus_openmoji_scenes.scene import Scene, sample_scene
+from janus_openmoji_scenes.scene import Scene, keyed_generator, sample_scene
 
-DESCRIBE = "\nwhat does the picture show?"
+DESCRIBE = "what does the picture show?"
 
 
 class OpenMojiScenes:
@@ -33,26 +31,34 @@ class OpenMojiScenes:
     def __getitem__(self, index: int) -> Sample:
         options, scene = self.options, self.scene(index)
         identity = f"{options.split}-{options.seed}-{index}"
-        if options.task == "text":
-            messages: Sequence[Message] = (Message("plain", (caption(scene),)),)
-        elif options.task == "generation":
-            messages = (Message("user", (caption(scene),)), Message("assistant", (Target(picture(scene)),)))
+        if options.task == "generation":
+            said = caption(scene) if options.say == "caption" else "\n".join(facts(scene))
+            messages = [Message("user", (said,)), Message("assistant", (Target(picture(scene)),))]
+        elif options.task == "text" and options.ask == "caption":
+            messages = [Message("plain", (caption(scene),))]
         else:
             messages = self._about(scene, index)
         return Sample(identity, options.task, tuple(messages), {"scene": scene})
 
     def _about(self, scene: Scene, index: int) -> list[Message]:
-        given = Given(self.options.route, picture(scene))
-        if self.options.ask == "caption":
-            return [Message("user", (given, DESCRIBE)), Message("assistant", (caption(scene),))]
-        kinds, many = self.options.kinds, self.options.questions_per_scene
+        """A conversation about the scene: about its picture, or for a text sample about its caption."""
+        turns = [(question.text, question.answer) for question in self._questions(scene, index)]
+        if self.options.ask == "both":
+            turns.insert(index % 2 * len(turns), (DESCRIBE, caption(scene)))
+        elif self.options.ask == "caption":
+            turns = [(DESCRIBE, caption(scene))]
+        shown = caption(scene) if self.options.task == "text" else Given(self.options.route, picture(scene))
         messages: list[Message] = []
-        for turn in range(many):
-            kind: Kind = kinds[(index * many + turn) % len(kinds)]
-            question = ask(scene, kind, index)
-            parts = (given, f"\n{question.text}") if turn == 0 else (question.text,)
-            messages += [Message("user", parts), Message("assistant", (question.answer,))]
+        for turn, (asked, answer) in enumerate(turns):
+            parts = (shown, f"\n{asked}") if turn == 0 else (asked,)
+            messages += [Message("user", parts), Message("assistant", (answer,))]
         return messages
+
+    def _questions(self, scene: Scene, index: int) -> list[Question]:
+        """Questions of different kinds, in an order of the scene's own."""
+        options = self.options
+        order = keyed_generator("kinds", options.seed, options.split, index).permutation(len(options.kinds))
+        return [ask(scene, options.kinds[int(kind)], index) for kind in order[: options.questions_per_scene]]
 
 
 def picture(scene: Scene) -> Image.Image:

@@ -74,13 +74,12 @@ class TextTower(nn.Module):
 def sigmoid_loss(images: Tensor, texts: Tensor, same: Tensor, scale: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """The loss of all pairs and the similarities.
 
-    ``-sum over i, j of log sigmoid(z_ij (t x_i . y_j + b)) / B`` with z_ij = 1 where the captions of i and j are the
-    same, else -1.
+    ``-sum over i, j of log sigmoid(z_ij (t x_i . y_j + b)) / B``; z_ij is 1 where text j is said of image i, else -1.
 
     Args:
         images: [B, C], unit length.
-        texts: [B, C], unit length.
-        same: bool [B, B].
+        texts: [T, C], unit length.
+        same: bool [B, T].
         scale: t, a scalar.
         bias: b, a scalar.
     """
@@ -114,7 +113,9 @@ class SigLIPPretraining(nn.Module):
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return [
             {"params": [parameter for parameter in parameters if parameter.ndim >= 2]},
-            {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
+            {"params": [parameter for parameter in parameters if parameter.ndim == 1], "weight_decay": 0.0},
+            # Temperature and bias must travel far in a short training.
+            {"params": [self.log_scale, self.bias], "weight_decay": 0.0, "factor": 10.0},
         ]
 
     def image_vectors(self, pixels: Tensor) -> Tensor:
@@ -125,19 +126,20 @@ class SigLIPPretraining(nn.Module):
         return F.normalize(pooled, dim=-1)
 
     def losses(self, batch: Mapping[str, Any], step: int) -> dict[str, Tensor]:
-        """``loss``, and ``accuracy``: how often a picture is nearest to its own caption in the batch.
+        """``loss``, and ``accuracy``: how often the text nearest to a picture in the batch is one of its own.
 
-        ``batch`` holds ``inputs`` [B, 3, S, S] and ``captions``, B strings; equal captions are positives of each other.
+        ``batch`` holds ``inputs`` [B, 3, S, S] and ``captions``, B strings. Every line of a caption is a text of its
+        own; a text that several pictures share is a positive of each.
         """
         captions: Sequence[str] = batch["captions"]
         pixels: Tensor = batch["inputs"]
         if len(captions) != len(pixels):
             raise ValueError(f"{len(pixels)} pictures but {len(captions)} captions in one batch")
-        number = {caption: index for index, caption in enumerate(dict.fromkeys(captions))}
-        labels = torch.tensor([number[caption] for caption in captions], device=pixels.device)
+        said = [set(caption.split("\n")) for caption in captions]
+        words = list(dict.fromkeys(text for caption in captions for text in caption.split("\n")))
         images = self.image_vectors(pixels)
-        texts = F.normalize(self.text(captions), dim=-1)
-        same = labels[:, None] == labels[None, :]
+        texts = F.normalize(self.text(words), dim=-1)
+        same = torch.tensor([[word in own for word in words] for own in said], device=pixels.device)
         loss, logits = sigmoid_loss(images, texts, same, self.log_scale.exp(), self.bias)
-        nearest = labels[logits.argmax(1)]
-        return {"loss": loss, "accuracy": (nearest == labels).float().mean().detach()}
+        nearest = logits.argmax(1, keepdim=True)
+        return {"loss": loss, "accuracy": same.gather(1, nearest).float().mean()}
