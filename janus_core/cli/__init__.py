@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pretrain": ("train one part of a recipe alone", "janus_core.cli.pretrain"),
     "answer": ("answer a question about an image or another input", "janus_core.cli.answer"),
     "draw": ("draw images from a text", "janus_core.cli.draw"),
+    "inpaint": ("draw a part of an image anew", "janus_core.cli.inpaint"),
+    "info": ("what a model is: parts, parameters, tokens, licence", "janus_core.cli.info"),
     "import": ("read a published Janus checkpoint", "janus_core.cli.import_model"),
     "export": ("write a checkpoint in a published Janus format", "janus_core.cli.export_model"),
     "recipe": ("check, show and compare recipes", "janus_core.cli.recipe"),

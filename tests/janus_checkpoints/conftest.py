@@ -71,3 +71,9 @@ def make(name: str, folder: Path) -> Tiny:
     for form, out in tiny.ours.items():
         import_checkpoint(getattr(tiny, form), out)
     return tiny
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands try out how many threads are faster, which takes longer than a tiny model."""
+    monkeypatch.setattr("janus_core.training.threads._faster", lambda: 1)

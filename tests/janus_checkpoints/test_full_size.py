@@ -1,4 +1,4 @@
-"""The three released models at full size, on the meta device: keys and parameters, and how much memory streaming takes."""
+"""The released models at full size, on the meta device: keys and parameters, and the memory that streaming takes."""
 
 from __future__ import annotations
 
