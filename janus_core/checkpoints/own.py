@@ -23,10 +23,13 @@ from janus_core.config.load import load, to_yaml
 from janus_core.config.recipe import Recipe
 from janus_core.errors import UserError
 from janus_core.model.build import BuiltModel, build_model
+from janus_core.model.lora import inject, load_updates, merge
+from janus_core.model.lora_names import split_state
 from janus_core.text.tokenizer import TextTokenizer
 
 FORMAT = 1
 WEIGHTS, RECIPE, FACTS, TEXT = "model.safetensors", "recipe.yaml", "janus.json", "text_tokenizer.json"
+UPDATES = "lora.safetensors"
 SOURCE = "source"
 """Folder of the small files of the published model that a checkpoint was imported from."""
 STORED = "stored"
@@ -45,6 +48,12 @@ class Checkpoint:
     def weights(self) -> Path:
         """The file of the tensors."""
         return self.folder / WEIGHTS
+
+    @property
+    def updates(self) -> Path | None:
+        """The file of the low-rank updates that are not merged yet, or None."""
+        found = self.folder / UPDATES
+        return found if found.is_file() else None
 
     @property
     def source(self) -> Path | None:
@@ -85,8 +94,11 @@ def save_checkpoint(
     """
     known = {"provenance": built.provenance, "random": built.random, **facts}
     with new_checkpoint(folder, built.text, recipe, known, source) as weights:
-        state = unique_state(built.model)
+        state, updates = split_state(unique_state(built.model))
         write_safetensors(weights, [TensorSpec.of(*item) for item in state.items()], state.items())
+        if updates:
+            path = weights.with_name(UPDATES)
+            write_safetensors(path, [TensorSpec.of(*item) for item in updates.items()], updates.items())
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -109,14 +121,41 @@ def load_checkpoint(folder: Path) -> tuple[BuiltModel, Recipe, dict[str, Any]]:
         UserError: the folder is no checkpoint, its weights are damaged, or they do not fit the model.
     """
     found = read_checkpoint(folder)
-    built = build_empty(found.recipe, found.folder)
-    stored = found.facts.get("dtype") == STORED
-    if not fill(built.model, found.weights, stored=stored):
-        recipe = found.recipe
-        built = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=found.folder, skip_weights=True)
-        load_weights(built.model, found.weights)
-    built.random = list(found.facts.get("random", []))
+    built = build_filled(found.recipe, found.folder, found, stored=found.facts.get("dtype") == STORED)
+    if found.updates is not None and found.recipe.lora is not None:
+        inject(built.model, found.recipe.lora)
+        load_updates(built.model, _read(found.updates))
     return built, found.recipe, found.facts
+
+
+def build_filled(recipe: Recipe, folder: Path, weights: Checkpoint, *, stored: bool) -> BuiltModel:
+    """The model of a recipe with the tensors of a checkpoint; its low-rank updates are left out.
+
+    Args:
+        folder: relative paths in the recipe are relative to it.
+        stored: keep the types of the file; else float32.
+    """
+    built = build_empty(recipe, folder)
+    if not fill(built.model, weights.weights, stored=stored):
+        built = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=folder, skip_weights=True)
+        load_weights(built.model, weights.weights)
+    built.random = list(weights.facts.get("random", []))
+    return built
+
+
+def merge_checkpoint(folder: Path, out: Path) -> None:
+    """Write a checkpoint with its low-rank updates added to the weights that they update.
+
+    Raises:
+        UserError: it has none.
+    """
+    found = read_checkpoint(folder)
+    if found.updates is None:
+        raise UserError(f"{folder} has no LoRA weights to merge", "use it as it is")
+    built, recipe, facts = load_checkpoint(folder)
+    merge(built.model)
+    kept = {key: value for key, value in facts.items() if key not in ("format", "recipe", "provenance", "random")}
+    save_checkpoint(out, built, recipe.model_copy(update={"lora": None}), kept, found.source)
 
 
 def build_empty(recipe: Recipe, folder: Path) -> BuiltModel:

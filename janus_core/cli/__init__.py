@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("what a model is: parts, parameters, tokens, licence", "janus_core.cli.info"),
     "import": ("read a published Janus checkpoint", "janus_core.cli.import_model"),
     "export": ("write a checkpoint in a published Janus format", "janus_core.cli.export_model"),
+    "merge": ("add LoRA weights to the weights that they update", "janus_core.cli.merge"),
     "recipe": ("check, show and compare recipes", "janus_core.cli.recipe"),
     "plugins": ("list and examine plugins and their components", "janus_core.cli.plugins"),
     "doctor": ("check that this environment can run everything", "janus_core.cli.doctor"),

@@ -141,7 +141,19 @@ def test_inpainting_keeps_what_is_dark(model: Path, desk: Path, capsys: pytest.C
     built, _, _ = load_checkpoint(model)
     prepared = built.target_transform(Image.open("a.png"))
     given = built.model.eval().encode_pixels(prepared.inputs[None])[0]
-    common = ["--model", str(model), "--no-progress", "--out", "o.png", "--codes", "o.npy", "-n", "4", "--temperature", "6"]
+    common = [
+        "--model",
+        str(model),
+        "--no-progress",
+        "--out",
+        "o.png",
+        "--codes",
+        "o.npy",
+        "-n",
+        "4",
+        "--temperature",
+        "6",
+    ]
     said(capsys, "inpaint", "a.png", "mask.png", "a cat", *common)
     drawn = torch.from_numpy(np.load("o.npy"))
     changed = (drawn != given).any(0)[..., 0].view(4, 4)

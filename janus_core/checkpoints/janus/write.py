@@ -61,7 +61,7 @@ def export_checkpoint(
     """
     check_target(out)
     found = read_checkpoint(folder)
-    if found.facts.get("lora"):
+    if found.updates is not None:
         raise UserError(
             f"{folder} holds LoRA weights beside its own", f"merge them first: janus merge {folder} --out DIR"
         )
