@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.checkpoints.stream import TensorSpec, write_safetensors
+from janus_core.config.begin import FACTS, RECIPE, TEXT, checkpoint_folder
 from janus_core.config.load import load, to_yaml
 from janus_core.config.recipe import Recipe
 from janus_core.errors import UserError
@@ -28,7 +29,7 @@ from janus_core.model.lora_names import split_state
 from janus_core.text.tokenizer import TextTokenizer
 
 FORMAT = 1
-WEIGHTS, RECIPE, FACTS, TEXT = "model.safetensors", "recipe.yaml", "janus.json", "text_tokenizer.json"
+WEIGHTS = "model.safetensors"
 UPDATES = "lora.safetensors"
 SOURCE = "source"
 """Folder of the small files of the published model that a checkpoint was imported from."""
@@ -107,7 +108,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         UserError: the folder is no checkpoint, or of another format.
     """
-    folder = find_checkpoint(folder)
+    folder = checkpoint_folder(folder)
     facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:
         raise UserError(f"{folder} has checkpoint format {facts.get('format')}, this version reads {FORMAT}")
@@ -192,15 +193,6 @@ def fill(model: nn.Module, path: Path, *, stored: bool) -> bool:
     named = {key: state[first[id(tensor)]] for key, tensor in model.state_dict(keep_vars=True).items()}
     model.load_state_dict(named, assign=True)
     return not any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers()))
-
-
-def find_checkpoint(folder: Path) -> Path:
-    """The checkpoint in a folder: the folder itself, or ``checkpoint`` in the folder of a run."""
-    for place in (folder, folder / "checkpoint"):
-        if (place / FACTS).is_file():
-            return place
-    what = "does not exist" if not folder.exists() else f"is no checkpoint: it holds no {FACTS}"
-    raise UserError(f"{folder} {what}", "give the folder of a run or of a checkpoint; 'janus train' writes one")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

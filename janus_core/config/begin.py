@@ -8,24 +8,25 @@ from typing import Any
 from janus_core.config.yaml_file import read_yaml
 from janus_core.errors import UserError
 
-RECIPE, MARK, TEXT = "recipe.yaml", "janus.json", "text_tokenizer.json"
+RECIPE, FACTS, TEXT = "recipe.yaml", "janus.json", "text_tokenizer.json"
+"""Files of a checkpoint."""
+
 BOUND = ("tokenizer", "special")
 """What weights are trained with and no later recipe may change; the roles are bound too, the system text is not."""
 
 
-def checkpoint_folder(init: Path) -> Path:
+def checkpoint_folder(folder: Path) -> Path:
     """The checkpoint in a folder: the folder itself, or ``checkpoint`` in the folder of a run.
 
     Raises:
         UserError: there is none.
     """
-    for place in (init, init / "checkpoint"):
-        if (place / MARK).is_file() and (place / RECIPE).is_file():
+    for place in (folder, folder / "checkpoint"):
+        if (place / FACTS).is_file():
             return place
-    what = "does not exist" if not init.exists() else f"is no checkpoint: it holds no {MARK}"
+    what = "does not exist" if not folder.exists() else f"is no checkpoint: it holds no {FACTS}"
     raise UserError(
-        f"init: {init} {what}",
-        "give the folder of a run or of a checkpoint, as janus import and janus train write them",
+        f"{folder} {what}", "give the folder of a run or of a checkpoint; 'janus train' and 'janus import' write one"
     )
 
 
@@ -42,6 +43,7 @@ def complete(values: dict[str, Any], folder: Path) -> None:
     if "model" in values and "text" in values and values["text"].get("tokenizer") == TEXT:
         return  # the recipe of a checkpoint, which is whole
     place = checkpoint_folder(folder / str(values["init"]))
+    values["init"] = str(place.resolve())
     theirs = read_yaml(place / RECIPE)
     values.setdefault("model", theirs["model"])
     text: dict[str, Any] = theirs["text"]

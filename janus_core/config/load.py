@@ -29,10 +29,14 @@ def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | N
     values = read_yaml(path)
     if init is not None:
         values["init"] = str(init.absolute())
+    first = [text for text in sets if text.startswith("init=")]
+    for text in first:
+        apply_set(values, text)
     if "init" in kind.model_fields and values.get("init"):
         complete(values, path.parent)
     for text in sets:
-        apply_set(values, text)
+        if text not in first:
+            apply_set(values, text)
     return validate(kind, values, str(path))
 
 

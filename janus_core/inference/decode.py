@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from janus_core.errors import UserError
 from janus_core.inference.noise import KeyedGumbel
 from janus_core.inference.sampling import choose_ids
 from janus_core.interfaces import Cache, GenerationHead, LanguageModel, Sampling, SequenceLayout, device_of
@@ -131,7 +132,13 @@ def _prefill(built: BuiltModel, prompts: Sequence[Assembled], more: int) -> _Pre
     embeds, _ = model.embed(batch)
     rows = nn.utils.rnn.pad_sequence(list(torch.split(embeds, [len(p.ids) for p in prompts])), batch_first=True)
     lengths = torch.tensor([len(prompt.ids) for prompt in prompts])  # on the host: positions are planned there
-    cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
+    try:
+        cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
+    except ValueError as error:
+        raise UserError(
+            f"a prompt of {rows.shape[1]} tokens and {more} more to come are too long for this model: {error}",
+            "shorten the conversation, or ask for fewer new tokens",
+        ) from error
     positions = torch.arange(rows.shape[1]).expand(len(prompts), -1)
     hidden = model.language_model(rows, SequenceLayout(positions), cache)
     last = hidden[torch.arange(len(prompts), device=device), (lengths - 1).to(device)]

@@ -93,7 +93,7 @@ def reference(shape: Shape, seed: int = 0) -> Any:
             num_attention_heads=shape.heads,
             num_key_value_heads=shape.kv_heads,
             vocab_size=shape.rows,
-            max_position_embeddings=512,
+            max_position_embeddings=2048,
             rms_norm_eps=1e-6,
             tie_word_embeddings=False,
             pad_token_id=pad,
@@ -317,7 +317,7 @@ def deepseek_config(shape: Shape) -> dict[str, Any]:
             "num_attention_heads": shape.heads,
             "num_key_value_heads": shape.kv_heads,
             "vocab_size": shape.rows,
-            "max_position_embeddings": 512,
+            "max_position_embeddings": 2048,
             "_attn_implementation": "flash_attention_2",
         },
     }

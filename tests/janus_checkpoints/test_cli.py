@@ -206,3 +206,11 @@ def test_another_type_to_compute_in(small_janus: Any, desk: Path, capsys: pytest
     options = ["--model", str(small_janus.ours["deepseek"]), "--max-new-tokens", "2", "--dtype", "bfloat16"]
     assert said(capsys, "answer", "a.png", "what?", *options)
     assert said(capsys, "draw", "a cat", "--no-progress", "--out", "o.png", *options[:2], *options[4:]) == "o.png\n"
+
+
+def test_a_conversation_that_is_too_long(small_janus: Any, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--model", str(small_janus.ours["deepseek"]), "--max-new-tokens", "5"]
+    assert main(["answer", "long " * 3000, *options]) == 2
+    error = capsys.readouterr().err
+    assert "2048" in error
+    assert "shorten" in error
