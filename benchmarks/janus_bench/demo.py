@@ -14,6 +14,8 @@ class DemoCommand:
     """Train the quickstart recipe, measure it on scenes it has never seen, and show what it answers and draws."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        from janus_core.cli.model_arguments import at_least_one
+
         parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/demo-<time>)")
         parser.add_argument(
             "--set",
@@ -24,7 +26,7 @@ class DemoCommand:
             help="change one value of the recipe, e.g. model.adapters.image=linear",
         )
         parser.add_argument(
-            "--scenes", type=int, default=200, metavar="N", help="held-out scenes to measure on; default: 200"
+            "--scenes", type=at_least_one, default=200, metavar="N", help="held-out scenes to measure on; default: 200"
         )
         parser.add_argument("--resume", action="store_true", help="continue the run in --out")
         parser.add_argument("--no-progress", action="store_true", help="no progress bars")

@@ -29,6 +29,13 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def make_good(target: Path) -> None:
+    """Bring back a folder whose replacement was killed between its two steps."""
+    old = target.with_name(f".{target.name}.old")
+    if old.is_dir() and not target.exists():
+        old.rename(target)
+
+
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """Give a path beside the target to write to; on success it replaces the target, on failure it is removed."""

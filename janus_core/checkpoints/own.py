@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from janus_core.checkpoints.atomic import atomic_folder
+from janus_core.checkpoints.atomic import atomic_folder, make_good
 from janus_core.checkpoints.stream import TensorSpec, write_safetensors
 from janus_core.config.begin import FACTS, RECIPE, TEXT, checkpoint_folder
 from janus_core.config.load import load, to_yaml
@@ -108,8 +108,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         UserError: the folder is no checkpoint, or of another format.
     """
-    folder = checkpoint_folder(folder)
-    facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    folder = find_checkpoint(folder)
+    facts = read_facts(folder)
     if facts.get("format") != FORMAT:
         raise UserError(f"{folder} has checkpoint format {facts.get('format')}, this version reads {FORMAT}")
     return Checkpoint(folder, load(Recipe, folder / RECIPE), facts)
@@ -193,6 +193,28 @@ def fill(model: nn.Module, path: Path, *, stored: bool) -> bool:
     named = {key: state[first[id(tensor)]] for key, tensor in model.state_dict(keep_vars=True).items()}
     model.load_state_dict(named, assign=True)
     return not any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers()))
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What a checkpoint records of itself; `UserError` if the file is damaged."""
+    path = folder / FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read: {error}", "the checkpoint is damaged: copy or train it again"
+        ) from error
+    if not isinstance(facts, dict):
+        raise UserError(f"{path} holds {type(facts).__name__}, not an object", "copy or train the checkpoint again")
+    return facts
+
+
+def find_checkpoint(folder: Path) -> Path:
+    """The checkpoint in a folder, as `checkpoint_folder`; one whose writing was cut short is made good first."""
+    for place in (folder, folder / "checkpoint"):
+        if place.name:
+            make_good(place)
+    return checkpoint_folder(folder)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
-    from janus_core.cli.model_arguments import add_model, add_sampling, at_least_one
+    from janus_core.cli.model_arguments import add_model, add_sampling, at_least_one, at_least_zero
 
     add_model(parser)
     add_sampling(parser, temperature=1.0)
     parser.add_argument(
         "--guidance",
-        type=float,
+        type=at_least_zero,
         default=None,
         metavar="W",
         help="weight of classifier-free guidance, 1 is off; default: the recipe's, else 5",
@@ -51,9 +51,12 @@ def check_out(arguments: argparse.Namespace) -> None:
 def draw(session: Session, arguments: argparse.Namespace, **more: Any) -> list[Drawing]:
     """The pictures that the arguments ask for."""
     from janus_core.cli.progress import bar
+    from janus_core.errors import UserError
     from janus_core.interfaces import Sampling
 
-    guidance = session.facts.get("guidance", 5.0) if arguments.guidance is None else arguments.guidance
+    guidance = session.facts["guidance"] if arguments.guidance is None else arguments.guidance
+    if arguments.negative is not None and guidance == 1:
+        raise UserError("--negative has no effect at guidance 1", "add --guidance 2, say")
     return session.draw(
         [arguments.prompt],
         images_per_prompt=arguments.images,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_sampling(parser: argparse.ArgumentParser, *, temperature: float) -> None:
     parser.add_argument(
         "--temperature",
-        type=_at_least_zero,
+        type=at_least_zero,
         default=temperature,
         metavar="T",
         help=f"0 takes the most likely; default: {temperature:g}",
     )
-    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="keep the K most likely; default: all")
+    parser.add_argument("--top-k", type=_count, default=0, metavar="K", help="keep the K most likely; default: all")
     parser.add_argument(
         "--top-p",
         type=_fraction,
@@ -73,13 +74,13 @@ def open_session(arguments: argparse.Namespace) -> Session:
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {device}: {str(error).splitlines()[0]}", "use --device cpu") from error
     built.model.eval()
-    return Session(built, recipe.name, facts)
+    return Session(built, recipe.name, facts | {"guidance": recipe.samples.guidance})
 
 
-def _at_least_zero(text: str) -> float:
+def at_least_zero(text: str) -> float:
     value = float(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
     return value
 
 
@@ -87,6 +88,13 @@ def _fraction(text: str) -> float:
     value = float(text)
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 

@@ -31,7 +31,7 @@ def checkpoint_folder(folder: Path) -> Path:
 
 
 def complete(values: dict[str, Any], folder: Path) -> None:
-    """Fill in ``model`` and ``text`` of a recipe from its ``init``.
+    """Fill in ``model``, ``text`` and the guidance of drawings of a recipe from its ``init``.
 
     Args:
         values: the recipe's mapping, changed in place.
@@ -62,4 +62,6 @@ def complete(values: dict[str, Any], folder: Path) -> None:
             + "\n".join(wrong),
             "leave them out of the recipe",
         )
+    samples = values.get("samples") or {}
+    values["samples"] = {"guidance": theirs["samples"]["guidance"], **samples}
     values["text"] = {**text, "chat": {**text["chat"], **chat}}

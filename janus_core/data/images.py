@@ -36,8 +36,8 @@ def load_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Imag
         raise ImageError(f"{name} is not an image (or of a format that Pillow cannot read)") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} is too large: more than {max_pixels:,} pixels; scale it down first") from error
-    except OSError as error:
-        raise ImageError(f"{name} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a ValueError: a path that no file can have
+        raise ImageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     with opened:
         width, height = opened.size
         if width * height > max_pixels:

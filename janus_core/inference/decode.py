@@ -51,13 +51,17 @@ def decode_text(
     *,
     max_new_tokens: int,
     sampling: Sampling,
-    seeds: Sequence[int],
+    keys: Sequence[tuple[int, int]],
     on_text: OnText | None = None,
 ) -> list[list[int]]:
-    """Continue each prompt until EOS or ``max_new_tokens``; the ids of the answers, without EOS."""
+    """Continue each prompt until EOS or ``max_new_tokens``; the ids of the answers, without EOS.
+
+    Args:
+        keys: (seed, conversation) of each prompt.
+    """
     model = cast(LanguageModel, built.model.language_model)
     state = _prefill(built, prompts, max_new_tokens)
-    noise = KeyedGumbel([(seed, row) for row, seed in enumerate(seeds)], state.hidden.device)
+    noise = KeyedGumbel(keys, state.hidden.device)
     answers: list[list[int]] = [[] for _ in prompts]
     running = [True] * len(prompts)
     hidden = state.hidden
@@ -135,10 +139,8 @@ def _prefill(built: BuiltModel, prompts: Sequence[Assembled], more: int) -> _Pre
     try:
         cache = cast(LanguageModel, model.language_model).new_cache(len(prompts), rows.shape[1] + more)
     except ValueError as error:
-        raise UserError(
-            f"a prompt of {rows.shape[1]} tokens and {more} more to come are too long for this model: {error}",
-            "shorten the conversation, or ask for fewer new tokens",
-        ) from error
+        told = f"a prompt of {rows.shape[1]} tokens with {more} to come is too long: {error}"
+        raise UserError(told, "shorten the prompt, or ask for fewer new tokens") from error
     positions = torch.arange(rows.shape[1]).expand(len(prompts), -1)
     hidden = model.language_model(rows, SequenceLayout(positions), cache)
     last = hidden[torch.arange(len(prompts), device=device), (lengths - 1).to(device)]

@@ -79,7 +79,7 @@ class Session:
                     part,
                     max_new_tokens=max_new_tokens,
                     sampling=sampling,
-                    seeds=[seed] * len(part),
+                    keys=[(seed, start + row) for row in range(len(part))],
                     on_text=grow,
                 )
             answers += [decode(row).strip() for row in ids]

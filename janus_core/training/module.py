@@ -34,6 +34,9 @@ class JanusTraining(lightning.LightningModule):
         self._bad_records = bad_records
         self._clock = time.monotonic()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["stage"] = self.stage.name
+
     def configure_optimizers(self) -> Any:
         stage = self.stage
         groups = parameter_groups(
@@ -49,7 +52,13 @@ class JanusTraining(lightning.LightningModule):
 
     def training_step(self, loaded: Loaded, batch_index: int) -> Tensor:
         self._count_bad(loaded.bad)
-        losses = self.model(loaded.batch)
+        try:
+            losses = self.model(loaded.batch)
+        except ValueError as error:  # a sample that is too long for the language model, among others
+            samples = ", ".join(loaded.batch.sample_ids[:8])
+            raise UserError(
+                f"{error}\nin a batch with the samples {samples} ...", "mend or leave out the sample"
+            ) from error
         total = normalise(losses, self.stage.loss_normalisation, self.stage.task_weights)
         self._log(losses, total, loaded)
         return total

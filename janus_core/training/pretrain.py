@@ -58,9 +58,16 @@ def pretrain(
         if begin is None:
             raise UserError(f"part: {chosen.component.qualified} cannot be trained alone: it offers no pretraining()")
         trained = begin()
-    transform = cast(Transform, load(chosen.component, chosen.component.spec.transform)(chosen.options, context))
+    try:
+        transform = cast(Transform, load(chosen.component, chosen.component.spec.transform)(chosen.options, context))
+    except ValueError as error:
+        raise UserError(f"part ({chosen.component.qualified}): {error}") from error
     source = build_source(recipe.source, "source", folder)
     validation = build_source(recipe.validation, "validation", folder) if recipe.validation else None
+    pictures = _loader(source, transform, recipe, recipe.steps, "train")
+    held_out = _loader(validation or source, transform, recipe, VALIDATION_BATCHES, "validation")
+    for loader in (pictures, held_out):
+        loader.dataset[0]  # a source without pictures is told before anything is written or trained
     module = _PartTraining(part, trained, recipe)
     with quiet():
         trainer = lightning.Trainer(
@@ -79,9 +86,9 @@ def pretrain(
         )
         # The dead codes of a tokenizer are restarted from torch's generator.
         with seeded(recipe.seed, "pretrain"):
-            trainer.fit(module, _loader(source, transform, recipe, recipe.steps, "train"))
+            trainer.fit(module, pictures)
     module.eval()
-    numbers = _measure(trained, _loader(validation or source, transform, recipe, VALIDATION_BATCHES, "validation"))
+    numbers = _measure(trained, held_out)
     say(", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     state = {k: v.half() if recipe.half and v.is_floating_point() else v for k, v in unique_state(part).items()}
     with atomic_folder(out) as partial:
@@ -143,7 +150,7 @@ class _Pictures(Dataset[tuple[Any, str]]):
             try:
                 picture, caption = picture_and_caption(self._source[(index + offset) % len(self._source)])
                 return self._transform(picture), caption
-            except BadRecord as error:
+            except (ValueError, OSError) as error:  # bad records, and pictures that the transform refuses
                 last = error
         raise UserError(f"100 records in a row are unusable; the last: {last}", "mend the data")
 

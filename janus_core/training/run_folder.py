@@ -9,7 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from janus_core.checkpoints.atomic import atomic_file
+from janus_core.checkpoints.atomic import atomic_file, make_good
+from janus_core.checkpoints.own import read_facts
 from janus_core.config.begin import FACTS
 from janus_core.config.load import to_yaml
 from janus_core.config.recipe import Recipe
@@ -66,13 +67,13 @@ class RunFolder:
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise UserError(f"{self.root} exists and is not the folder of a run", "give another --out")
         self.root.mkdir(parents=True, exist_ok=True)
+        make_good(self.checkpoint)
         with atomic_file(self.recipe) as partial:
             partial.write_text(text, encoding="utf-8")
 
     def stages_done(self) -> int:
         """How many stages the checkpoint has behind it."""
-        facts = self.checkpoint / FACTS
-        return int(json.loads(facts.read_text(encoding="utf-8"))["stages_done"]) if facts.is_file() else 0
+        return int(read_facts(self.checkpoint).get("stages_done", 0)) if (self.checkpoint / FACTS).is_file() else 0
 
     def read_record(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8")) if self.record.is_file() else {}

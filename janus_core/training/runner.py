@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from types import FrameType
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from safetensors.torch import load_file
 
@@ -23,9 +25,9 @@ from janus_core.checkpoints.own import (
     digest,
     load_weights,
     read_checkpoint,
+    read_facts,
     save_checkpoint,
 )
-from janus_core.config.begin import checkpoint_folder
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset, stage_loader
 from janus_core.data.mixture import BatchPlan, Mixture
@@ -37,6 +39,7 @@ from janus_core.model.build import BuiltModel, build_model, seeded
 from janus_core.model.lora import inject, load_updates
 from janus_core.training.callbacks import ResumePoints, SamplesEvery, StageProgress
 from janus_core.training.module import JanusTraining
+from janus_core.training.optimiser import parameter_groups
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
 from janus_core.training.sheets import write_answers, write_drawings
@@ -86,9 +89,14 @@ class _Run:
         built = self._begin()
         used = {name for stage in recipe.stages for named in stage.data.values() for name in named}
         self.sources = build_sources(recipe.sources, used, self.folder)
-        # All that the recipe can get wrong is known by now: only then is anything written.
         for stage in recipe.stages:
             built.model.set_trained(stage.train)
+            parameter_groups(
+                built.model.parts(), rate=stage.learning_rate, factors=stage.learning_rates, weight_decay=0
+            )
+        # All that the recipe can get wrong is known by now: only then is anything written.
+        if resume and not self.paths.recipe.is_file():
+            self.say(f"{self.paths.root} holds no run yet: this begins one")
         self.paths.open(recipe, resume=resume)
         done = self.paths.stages_done()
         if done:
@@ -117,6 +125,8 @@ class _Run:
         )
         if built.random:
             self.say(f"RANDOM weights (weights: none): {', '.join(built.random)}")
+        if done:  # what the stages behind us trained is random no more
+            built.random = list(read_facts(self.paths.checkpoint).get("random", []))
         for index, stage in enumerate(recipe.stages[done:], start=done):
             self._stage(built, stage, index, resume=resume)
         return Session(built, recipe.name, {"recipe": recipe.name})
@@ -128,7 +138,7 @@ class _Run:
             raise UserError(f"recipe {recipe.name} has no stages, so there is nothing to train", "write stages: [...]")
         if recipe.init is None:
             return build_model(recipe.model, recipe.text, seed=recipe.seed, folder=self.folder)
-        self.origin = read_checkpoint(checkpoint_folder(self.folder / recipe.init))
+        self.origin = read_checkpoint(self.folder / recipe.init)
         if self.origin.updates is not None:
             raise UserError(
                 f"init: {recipe.init} holds LoRA weights beside its own",
@@ -142,8 +152,7 @@ class _Run:
         before = {name: digest(built.model.parts()[name]) for name in module.frozen}
         trained = sorted(set(built.model.parts()) - set(module.frozen))
         self.say(f"stage {index + 1} of {len(recipe.stages)} {stage.name}: trains {', '.join(trained)}")
-        point = paths.resume_point if resume and paths.resume_point.is_file() else None
-        start = _step_of(point) if point else 0
+        point, start = _resume_from(paths.resume_point, stage) if resume else (None, 0)
         if point:
             self.say(f"resuming at step {start} of {stage.steps}")
         dataset = StageDataset(
@@ -156,9 +165,9 @@ class _Run:
         plan = BatchPlan(Mixture(stage.mixture, stage.data), stage.batch_size, stage.steps, start)
         loader = stage_loader(dataset, plan, built.assembler, workers=recipe.run.workers)
         points = ResumePoints(paths.resume_point, recipe.run.checkpoint_every)
-        trainer = self._trainer(built, stage, points)
+        trainer = self._trainer(built, stage, points, start)
         began = time.monotonic()
-        with _stop_softly(trainer, self.say), quiet():
+        with _stop_softly(trainer, self.say) as stopped, quiet():
             trainer.fit(module, loader, ckpt_path=point, weights_only=True if point else None)
         if trainer.global_step < stage.steps:
             points.save(trainer)
@@ -184,9 +193,12 @@ class _Run:
             about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
         save_checkpoint(paths.checkpoint, built, recipe, about, source)
         paths.resume_point.unlink(missing_ok=True)
+        if stopped and index + 1 < len(recipe.stages):
+            raise Interrupted(f"{stage.name}: stopped and saved after its last step")
 
-    def _trainer(self, built: BuiltModel, stage: StageConfig, points: ResumePoints) -> lightning.Trainer:
+    def _trainer(self, built: BuiltModel, stage: StageConfig, points: ResumePoints, start: int) -> lightning.Trainer:
         run, paths = self.recipe.run, self.paths
+        logs = f"{stage.name}-from-{start:06d}" if start else stage.name  # a logger overwrites what it finds
         callbacks: list[lightning.Callback] = [points]
         callbacks.append(SamplesEvery(lambda step: self._samples(built, stage, step), self.recipe.samples.every))
         if self.progress:
@@ -201,8 +213,8 @@ class _Run:
                 log_every_n_steps=min(run.log_every, stage.steps),
                 callbacks=callbacks,
                 logger=[
-                    CSVLogger(paths.logs, name="", version=stage.name),
-                    TensorBoardLogger(paths.logs, name="", version=stage.name),
+                    CSVLogger(paths.logs, name="", version=logs),
+                    TensorBoardLogger(paths.logs, name="", version=logs),
                 ],
                 enable_progress_bar=self.progress,
                 enable_checkpointing=False,
@@ -232,21 +244,31 @@ class _Run:
         return found[:count]
 
 
-def _step_of(point: Path) -> int:
-    import torch
-
-    step: int = torch.load(point, map_location="cpu", weights_only=True, mmap=True)["global_step"]
-    return step
+def _resume_from(point: Path, stage: StageConfig) -> tuple[Path | None, int]:
+    """The point and its step; none if it is of another stage, whose end was saved just before the run was killed."""
+    if not point.is_file():
+        return None, 0
+    try:
+        state = torch.load(point, map_location="cpu", weights_only=True, mmap=True)
+        name, step = state.get("stage"), int(state["global_step"])
+    except (RuntimeError, OSError, KeyError, AttributeError, EOFError, UnpicklingError) as error:
+        raise UserError(
+            f"{point} cannot be read: {error}", "remove it: the run then resumes at its last stage"
+        ) from error
+    return (point, step) if name == stage.name else (None, 0)
 
 
 @contextmanager
-def _stop_softly(trainer: lightning.Trainer, say: Callable[[str], None]) -> Iterator[None]:
-    """The first Ctrl-C ends the step and saves; the second stops at once.
+def _stop_softly(trainer: lightning.Trainer, say: Callable[[str], None]) -> Iterator[list[int]]:
+    """The first Ctrl-C ends the step and saves; the second stops at once. Gives the signals that came.
 
     An interrupt within an optimiser's step would save parameters of which some have moved and some have not.
     """
 
+    came: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
         say("stopping after this step (Ctrl-C again stops at once, without saving)")
         trainer.should_stop = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -254,9 +276,9 @@ def _stop_softly(trainer: lightning.Trainer, say: Callable[[str], None]) -> Iter
     try:
         former = signal.signal(signal.SIGINT, stop)
     except ValueError:  # not in the main thread: no signals to catch
-        yield
+        yield came
         return
     try:
-        yield
+        yield came
     finally:
         signal.signal(signal.SIGINT, former)

@@ -154,7 +154,9 @@ def test_positions_restart_and_indices_move(built: Any, tiny: ModuleType) -> Non
     shift = len(first.ids)
     assert batch.layout.lengths == (shift, len(second.ids))
     assert batch.layout.positions[0].tolist() == [*range(shift), *range(len(second.ids))]
-    assert batch.code_index.tolist() == [[shift + second.targets[0].start + i for i in range(batch.code_index.shape[1])]]
+    assert batch.code_index.tolist() == [
+        [shift + second.targets[0].start + i for i in range(batch.code_index.shape[1])]
+    ]
     assert batch.ids[0, batch.text_index + 1].tolist() == batch.text_labels.tolist()
     assert batch.tasks == ("understanding", "generation")
 
@@ -215,3 +217,22 @@ def test_losses_of_a_batch_are_the_sums_of_its_samples(built: Any, tiny: ModuleT
     assert dict(together.counts) == counts
     for task, value in sums.items():
         assert float(together.sums[task].detach()) == pytest.approx(value, rel=1e-5)
+
+
+def test_the_losses_are_taken_at_the_position_before(built: Any, tiny: ModuleType) -> None:
+    out = built.assembler.sample(drawn(tiny, seed=4))
+    batch = packed(built, built.assembler.sample(plain("x")), out)
+    start = batch.layout.lengths[0] + out.targets[0].start
+    codes, count = built.model.embed(batch)[1][0], out.targets[0].length
+    hidden = hidden_of(built, batch)[start - 1 : start - 1 + count]
+    total, terms = built.model.generation_head.loss(hidden, codes, built.model.code_layout)
+    losses = built.model(batch)
+    assert losses.counts["generation"] == terms == count
+    assert float(losses.sums["generation"].detach()) == pytest.approx(float(total.detach()), rel=1e-5)
+    out = built.assembler.sample(asked(tiny))
+    logits = built.model.language_model.text_logits(hidden_of(built, packed(built, out)))
+    answer = out.ids[out.text_targets[0][0] + 1 :]
+    wanted = torch.nn.functional.cross_entropy(logits[-1 - len(answer) : -1], torch.tensor(answer), reduction="sum")
+    losses = built.model(packed(built, out))
+    assert losses.counts == {"understanding": len(answer)}
+    assert float(losses.sums["understanding"].detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)

@@ -75,9 +75,10 @@ def test_set_swaps_a_part_and_opens_a_bare_word(values: dict[str, Any]) -> None:
     values["model"]["generation_head"] = "categorical"
     found = changed(values, "model.generation_head.options.inner_width=8")["model"]["generation_head"]
     assert found == {"type": "categorical", "options": {"inner_width": 8}}
-    assert changed(values, "run.workers=1", "run.threads=2")["run"] | {"workers": 1, "threads": 2} == changed(
-        values, "run.workers=1", "run.threads=2"
-    )["run"]
+    assert (
+        changed(values, "run.workers=1", "run.threads=2")["run"] | {"workers": 1, "threads": 2}
+        == changed(values, "run.workers=1", "run.threads=2")["run"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,10 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
     "nothing trains": (put([], *STAGE, "train"), ["stages.0.train"]),
     "pattern without match": (put(["adapter.*"], *STAGE, "train"), ["adapter.*", "adapters.image"]),
     "tokenizer trains": (put(["generation_tokenizer"], *STAGE, "train"), ["generation tokenizer", "janus pretrain"]),
-    "rate of no part": (put({"encoder": 0.1}, *STAGE, "learning_rates"), ["learning_rates", "encoder", "encoders.image"]),
+    "rate of no part": (
+        put({"encoder": 0.1}, *STAGE, "learning_rates"),
+        ["learning_rates", "encoder", "encoders.image"],
+    ),
     "image size 0": (put(0, "model", "image_size"), ["image_size", "0"]),
     "seed below 0": (put(-1, "seed"), ["seed", "-1"]),
     "precision": (put("fp16", "run", "precision"), ["run.precision", "16-mixed"]),

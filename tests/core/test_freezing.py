@@ -56,7 +56,9 @@ def test_making_samples_changes_no_result(tiny: ModuleType, tmp_path: Path) -> N
     assert tiny.differing(tiny.weights(plain.built.model), tiny.weights(sampled.built.model)) == []
 
 
-def test_a_frozen_part_that_changes_ends_the_run(tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_part_that_changes_ends_the_run(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from janus_core.training.callbacks import ResumePoints
 
     def spoil(self: Any, trainer: Any, module: Any, *_: Any) -> None:

@@ -57,7 +57,9 @@ def test_bad_records_reach_the_loader(built: Any) -> None:
     data = dataset(built, Listed("a", None, "c", None, "e"))
     plan = BatchPlan(Mixture({"text": 1}, {"text": {"s": 1}}), 5, 2)
     batches = list(stage_loader(data, plan, built.assembler, workers=0))
-    assert [sorted(loaded.bad) for loaded in batches] == [["s: file.jsonl:2: it is bad", "s: file.jsonl:4: it is bad"]] * 2
+    assert [sorted(loaded.bad) for loaded in batches] == [
+        ["s: file.jsonl:2: it is bad", "s: file.jsonl:4: it is bad"]
+    ] * 2
     assert all(len(loaded.batch.sample_ids) == 5 for loaded in batches)
 
 

@@ -12,7 +12,16 @@ from janus_core.interfaces import Given, Message, Target
 from janus_core.text.chat import ChatTemplate
 from janus_core.text.tokenizer import SpecialTokens, TextTokenizer, byte_tokenizer, train_byte_bpe
 
-NASTY = ["", "a cat", "tab\tnew\nline\r\n", "naïve — ½ 東京 🐱👩‍👩‍👧", "  two  spaces ", "\x00\x7f", "<image>", "a" * 3000]
+NASTY = [
+    "",
+    "a cat",
+    "tab\tnew\nline\r\n",
+    "naïve — ½ 東京 🐱👩‍👩‍👧",
+    "  two  spaces ",
+    "\x00\x7f",
+    "<image>",
+    "a" * 3000,
+]
 
 
 @pytest.fixture

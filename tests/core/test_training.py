@@ -141,7 +141,9 @@ def test_swapping_one_part_leaves_the_initial_weights_of_the_others(tiny: Module
 
     def initial(**swap: str) -> dict[str, dict[str, torch.Tensor]]:
         torch.manual_seed(len(str(swap)))  # the state of the caller's generator is of no consequence
-        return {name: tiny.weights(part) for name, part in tiny.build(tiny.recipe("both", **swap)).model.parts().items()}
+        return {
+            name: tiny.weights(part) for name, part in tiny.build(tiny.recipe("both", **swap)).model.parts().items()
+        }
 
     first = initial()
     for swap, touched in (
@@ -212,6 +214,7 @@ def test_a_finished_run_resumes_to_the_same_model_at_once(tiny: ModuleType, tmp_
     values = tiny.recipe("generation")
     first = tiny.train(values, tmp_path / "out")
     again = tiny.train(values, tmp_path / "out", resume=True)
+    assert again.built.random == first.built.random == ["generation_tokenizer"]
     assert tiny.differing(tiny.weights(first.built.model), tiny.weights(again.built.model)) == []
 
 
@@ -219,15 +222,15 @@ def test_the_record_explains_the_run(tiny: ModuleType, tmp_path: Path) -> None:
     values = tiny.recipe("both")
     session = tiny.train(values, tmp_path / "out")
     record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
-    assert record["random_weights"] == ["encoders.image", "generation_tokenizer"]
+    assert record["random_weights"] == ["encoders.image", "language_model", "generation_tokenizer"]
+    assert session.built.random == ["encoders.image", "generation_tokenizer"]  # a stage trained the other
     assert record["provenance"]["encoders.image"]["component"] == "siglip/siglip"
     assert record["sources"]["understanding"]["samples"] == 32
     assert record["parameters"]["language_model"] == sum(
         p.numel() for p in session.built.model.language_model.parameters()
     )
-    assert record["environment"]["torch"] == torch.__version__.partition("+")[0] or record["environment"]["torch"]
+    assert record["environment"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert record["stages"]["one"]["steps"] == 2
-    assert tiny.listing(tmp_path / "out")[0] == "checkpoint"
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
@@ -246,11 +249,12 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
     monkeypatch.setattr(ResumePoints, "on_train_batch_end", and_stop)
 
 
-def metrics_of(out: Path) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {}
-    for path in sorted((out / "logs").rglob("metrics*.csv")):
+def metrics_of(out: Path) -> list[dict[str, str]]:
+    """The rows of all metrics in a run's folder."""
+    found: list[dict[str, str]] = []
+    for path in sorted((out / "logs").rglob("metrics.csv")):
         with path.open(encoding="utf-8") as file:
-            found.setdefault(path.parent.name, []).extend(csv.DictReader(file))
+            found += csv.DictReader(file)
     return found
 
 
@@ -272,6 +276,9 @@ def test_six_steps_are_three_and_three(
     assert "resuming at step 3 of 6" in said
     assert tiny.differing(tiny.weights(whole.built.model), tiny.weights(parts.built.model)) == []
     assert not (tmp_path / "parts" / "resume.ckpt").exists()
+    rows = {name: metrics_of(tmp_path / name) for name in ("whole", "parts")}
+    assert sorted(int(row["step"]) for row in rows["whole"]) == sorted(int(row["step"]) for row in rows["parts"])
+    assert {r["step"]: r["loss"] for r in rows["whole"]} == {r["step"]: r["loss"] for r in rows["parts"]}
 
 
 def test_ctrl_c_in_the_last_step_of_a_stage_stops_the_run(
@@ -374,7 +381,7 @@ def wait_for(found: Any, seconds: float, process: subprocess.Popen[str]) -> None
 @pytest.mark.slow
 def test_ctrl_c_then_kill_then_resume(tiny: ModuleType, tmp_path: Path) -> None:
     """A real process: interrupted (exit code 130, saved), continued, killed with no warning, continued again."""
-    values = tiny.recipe("both", steps=400)
+    values = tiny.recipe("both", steps=120)
     values["run"] |= {"checkpoint_every": 5, "log_every": 50}
     recipe, out = tiny.write(values, tmp_path / "r.yaml"), tmp_path / "out"
     point = out / "resume.ckpt"

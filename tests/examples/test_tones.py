@@ -30,7 +30,9 @@ def janus(environment: dict[str, str], *arguments: object) -> subprocess.Complet
 def test_the_strangers_components_are_listed(environment: dict[str, str]) -> None:
     done = janus(environment, "plugins", "list", "--json")
     assert done.returncode == 0, done.stderr
-    assert {"tones/tones_encoder", "tones/tones"} <= {item["qualified"] for item in json.loads(done.stdout)["components"]}
+    assert {"tones/tones_encoder", "tones/tones"} <= {
+        item["qualified"] for item in json.loads(done.stdout)["components"]
+    }
 
 
 def test_the_stranger_trains_through_stages_and_answers(environment: dict[str, str], tmp_path: Path) -> None:
@@ -54,7 +56,16 @@ def test_without_the_stranger_the_recipe_says_what_is_missing(tmp_path: Path) ->
 
 
 def test_the_examples_own_tests_pass(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(EXAMPLE / "tests")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        str(EXAMPLE / "tests"),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=EXAMPLE)
     assert done.returncode == 0, done.stdout[-2000:]
     assert " passed" in done.stdout

@@ -122,6 +122,8 @@ def test_draws(model: Path, desk: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert greedy.dtype == np.int64
     assert greedy.shape == (1, 16, 1)
     assert Image.open("o.png").size == (16, 16)
+    said(capsys, "draw", "a cat", *common, "--temperature", "0", "--guidance", "5")
+    assert np.array_equal(np.load("o.npy"), greedy), "the guidance of the reference is the default"
     said(capsys, "draw", "a cat", *common, *warm, "-n", "3")
     three = np.load("o.npy")
     assert Path("o-2.png").is_file()

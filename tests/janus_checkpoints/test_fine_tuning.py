@@ -162,6 +162,7 @@ def test_full_fine_tuning(desk: Path, published: Any) -> None:
     assert found.facts["imported"]["format"] == "deepseek"
     assert found.source is not None
     assert found.recipe.text.chat.user == "<|User|>"
+    assert found.recipe.samples.guidance == 5
     assert main(["answer", "a.png", "what?", "--model", "run", "--max-new-tokens", "2"]) == 0
     assert main(["export", "run", "--format", "deepseek", "--out", "out", "--no-progress"]) == 0
     assert import_checkpoint(desk / "out", desk / "again").keys == len(published.tensors(desk / "out"))

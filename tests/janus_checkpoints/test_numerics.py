@@ -84,7 +84,7 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 def test_greedy_answers(pair: tuple[Any, Any]) -> None:
     built, reference = pair
     prompts = [built.assembler.prompt(messages, "understanding") for messages in questions()]
-    answers = decode_text(built, prompts, max_new_tokens=8, sampling=GREEDY, seeds=[0] * len(prompts))
+    answers = decode_text(built, prompts, max_new_tokens=8, sampling=GREEDY, keys=[(0, i) for i in range(len(prompts))])
     for prompt, answer in zip(prompts, answers, strict=True):
         ids, mask, pixels = as_reference(built, [prompt], reference.config.image_token_id)
         seen = {} if pixels is None else {"pixel_values": pixels}

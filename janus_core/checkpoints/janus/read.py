@@ -35,12 +35,14 @@ from janus_core.checkpoints.layouts import Conversion, KeyMap, to_ours
 from janus_core.checkpoints.own import STORED, build_empty, new_checkpoint, unique_state
 from janus_core.checkpoints.stream import TensorSpec, write_safetensors
 from janus_core.checkpoints.tensor_files import TensorFiles
-from janus_core.config.recipe import ModelConfig, Recipe
+from janus_core.config.recipe import ModelConfig, Recipe, SamplesConfig
 from janus_core.errors import UserError
 from janus_core.text.tokenizer import TextTokenizer
 
 KEPT = (".json", ".jinja", ".txt", ".md", "")
 """Endings of the small files that are kept beside an imported checkpoint, to be written back; LICENSE has none."""
+GUIDANCE = 5.0
+"""Of the reference's drawings (``generation_inference.py`` of deepseek-ai/Janus)."""
 LARGEST_KEPT = 64 * 2**20
 Steps = Callable[[Iterable[str]], Iterable[str]]
 
@@ -174,6 +176,7 @@ def _plan(source: Path, scratch: Path, said: Family | None) -> _Plan:
         text=text_config(TOKENIZER, special, family),
         model=to_model(sizes, mean, std),
         stages=[],
+        samples=SamplesConfig(guidance=GUIDANCE),
     )
     built = build_empty(recipe, scratch)
     side = side_file(source) if form == "huggingface" else None

@@ -33,7 +33,7 @@ class Llava:
         turns = record.get("conversations")
         if not isinstance(turns, list) or not turns:
             raise BadRecord(place, "'conversations' must be a list of turns that is not empty")
-        names = record.get("image", [])
+        names = record.get("image") or []
         names = names if isinstance(names, list) else [names]
         images = [read_image(self._images / str(name), place) for name in names]
         return Sample(place, "understanding", self._messages(turns, images, place))

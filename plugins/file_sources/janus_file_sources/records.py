@@ -42,7 +42,7 @@ class JsonLines:
             file.seek(self._at[index][1])
             line = file.readline()
         try:
-            record = json.loads(line.decode("utf-8"))
+            record = json.loads(line.decode("utf-8-sig"))
         except ValueError as error:
             raise BadRecord(self.place(index), f"not JSON: {error}") from error
         return as_mapping(record, self.place(index))
@@ -52,13 +52,16 @@ class JsonArray:
     """A JSON file that holds a list; each item is read apart, so that its line is known.
 
     Raises:
-        ValueError: there is no such file, or it holds no list, or the list is broken (with the line).
+        ValueError: there is no such file, or it holds no list, or the list is broken (with the line) or not UTF-8.
     """
 
     def __init__(self, path: Path) -> None:
         require_file(path)
         self.path = path
-        text = path.read_text(encoding="utf-8-sig")
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8: {error}") from error
         self._items: list[tuple[int, Any]] = []
         decoder, at = json.JSONDecoder(), _skip(text, 0)
         if text[at : at + 1] != "[":

@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BenchmarkResult, BuildContext, Given, Message, Sampling, Score
 from janus_openmoji_scenes import baselines, matcher
 from janus_openmoji_scenes.attribution import attribution
 from janus_openmoji_scenes.language import KINDS, Question, caption, questions
 from janus_openmoji_scenes.options import BenchmarkOptions
-from janus_openmoji_scenes.scene import Scene, sample_scene
-from janus_openmoji_scenes.score import total
+from janus_openmoji_scenes.scene import IMAGE_SIZE, PLACES, Scene, sample_scene
+from janus_openmoji_scenes.score import Reading, compare, total
+from janus_openmoji_scenes.score import Score as Matched
 from janus_openmoji_scenes.source import picture
+from janus_openmoji_scenes.split import is_held_out
 
 PROTOCOL = "openmoji_scenes@1"
 TRAINING_SCENES = 2000
@@ -43,6 +47,8 @@ class SceneBenchmark:
             for i in range(min(limit or options.scenes, options.scenes))
         ]
         training = [sample_scene(i, seed=0, split="train") for i in range(TRAINING_SCENES)]
+        if session.built.model.draws:
+            _check_size(session)
         result = BenchmarkResult(PROTOCOL, [], attribution=attribution())
         if session.built.assembler.routes:
             self._understanding(session, scenes, training, result, progress)
@@ -115,39 +121,22 @@ class SceneBenchmark:
             batch_size=50,
             progress=lambda steps: progress(list(steps), "drawing"),
         )
-        read = [
-            matcher.score(np.asarray(drawing.image), scene) for drawing, scene in zip(drawings, scenes, strict=True)
-        ]
-        drawn = total(read)
+        readings = [matcher.read(np.asarray(drawing.image)) for drawing in drawings]
+        read = [compare(reading, scene) for reading, scene in zip(readings, scenes, strict=True)]
         nearest = baselines.nearest_score(scenes, training)
-        true = total(matcher.score(np.asarray(picture(scene)), scene) for scene in scenes)
-        rebuilt = total(
-            matcher.score(np.asarray(image), scene)
-            for image, scene in zip(_reconstructed(session, scenes), scenes, strict=True)
-        )
-        result.scores += [
-            Score(
-                "drawn objects",
-                drawn.objects_right,
-                drawn.objects,
-                {"nearest training scene": nearest.object_accuracy, "chance": baselines.chance_object()},
-                {"true scenes": true.object_accuracy, "reconstructions": rebuilt.object_accuracy},
-            ),
-            Score(
-                "drawn backgrounds",
-                drawn.colours_right,
-                drawn.scenes,
-                {"nearest training scene": nearest.colour_accuracy, "chance": baselines.chance_colour()},
-                {"true scenes": true.colour_accuracy, "reconstructions": rebuilt.colour_accuracy},
-            ),
-            Score(
-                "drawn scenes, whole",
-                drawn.scenes_right,
-                drawn.scenes,
-                {"nearest training scene": nearest.scene_accuracy},
-                {"true scenes": true.scene_accuracy, "reconstructions": rebuilt.scene_accuracy},
-            ),
-        ]
+        true = _matched([picture(scene) for scene in scenes], scenes)
+        rebuilt = _matched(_reconstructed(session, scenes), scenes)
+        drawn = total(read)
+        for name, right, of, share, chance in (
+            ("drawn objects", drawn.objects_right, drawn.objects, "object_accuracy", baselines.chance_object()),
+            ("drawn backgrounds", drawn.colours_right, drawn.scenes, "colour_accuracy", baselines.chance_colour()),
+            ("drawn scenes, whole", drawn.scenes_right, drawn.scenes, "scene_accuracy", None),
+        ):
+            without = {"nearest training scene": getattr(nearest, share)}
+            without |= {} if chance is None else {"chance": chance}
+            best = {"true scenes": getattr(true, share), "reconstructions": getattr(rebuilt, share)}
+            result.scores.append(Score(name, right, of, without, best))
+        result.scores += _on_unseen_colours(readings, scenes)
         for number, (drawing, score) in enumerate(zip(drawings, read, strict=True)):
             name = f"drawing-{number}.png"
             result.items.append(
@@ -162,6 +151,35 @@ class SceneBenchmark:
                 }
             )
             result.pictures[name] = drawing.image
+
+
+def _check_size(session: Session) -> None:
+    """Refuse a model whose pictures the matcher cannot read, before anything is measured."""
+    layout = session.built.model.code_layout
+    assert layout is not None
+    size = session.render(torch.zeros(1, layout.positions, len(layout.codebooks), dtype=torch.int64))[0].size
+    if size != (IMAGE_SIZE, IMAGE_SIZE):
+        raise UserError(
+            f"the model draws {size[0]} x {size[1]} pixels, and the scenes have {IMAGE_SIZE} x {IMAGE_SIZE}",
+            f"train with model.image_size: {IMAGE_SIZE} to measure on this benchmark",
+        )
+
+
+def _matched(images: Sequence[Image.Image], scenes: Sequence[Scene]) -> Matched:
+    """How much of the scenes the matcher finds in these pictures."""
+    return total(matcher.score(np.asarray(image), scene) for image, scene in zip(images, scenes, strict=True))
+
+
+def _on_unseen_colours(readings: Sequence[Reading], scenes: Sequence[Scene]) -> list[Score]:
+    """The hardest of the drawn objects: those on a background they never stood on in training, if any."""
+    right = [
+        reading.places[PLACES.index(item.place)] == item.drawing
+        for reading, scene in zip(readings, scenes, strict=True)
+        for item in scene.items
+        if is_held_out((item.drawing, scene.background))
+    ]
+    chance = {"chance": baselines.chance_object()}
+    return [Score("drawn objects: unseen colour", sum(right), len(right), chance)] if right else []
 
 
 def _answers(

@@ -1,10 +1,10 @@
 """Read a picture without knowing its scene: which drawing stands at each place, and on which background.
 
 Template matching against the known drawings. The background is the named colour nearest to the median of the outer
-rim of the four places, where no drawing reaches. Each place is then compared with every drawing at every offset,
-composed on that background; the smallest squared error wins, unless the place is empty (little differs from the
-background) or unreadable (no drawing explains the difference). Pictures and templates are averaged over 2 x 2 pixels
-first, which forgives the blur of an image tokenizer.
+rim of the four places, where no card reaches. Each place is then compared with every card at every offset on that
+background, and with a blank card; the smallest squared error wins, unless the place is empty (little differs from the
+background) or unreadable (no drawing explains what a blank card does not). Pictures and templates are averaged over
+2 x 2 pixels first, which forgives the blur of an image tokenizer.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from janus_openmoji_scenes.render import Image, compose, raster
-from janus_openmoji_scenes.scene import DRAWING_SIZE, IMAGE_SIZE, OFFSETS, PLACE_SIZE, Scene
+from janus_openmoji_scenes.render import Image, card
+from janus_openmoji_scenes.scene import CARD_SIZE, IMAGE_SIZE, OFFSETS, PLACE_SIZE, Scene
 from janus_openmoji_scenes.score import Reading, Score, compare
 from janus_openmoji_scenes.vocabulary import COLOURS, DRAWINGS, colour
 
@@ -25,10 +25,9 @@ Floats = npt.NDArray[np.float32]
 
 UNREADABLE = "?"
 EMPTY_ENERGY = 150 / 255**2
-"""Mean squared difference from the background below which a place is empty; the faintest drawing has 4 times this."""
+"""Mean squared difference from the background below which a place is empty; the faintest card has 12 times this."""
 UNREADABLE_ERROR = 0.6
-"""Something is unreadable when the best drawing leaves more than this share of the place's energy unexplained; a true
-picture leaves 0.00, a tokenizer's reconstruction about 0.1."""
+"""A card is unreadable when its best drawing leaves more than this share of the error that a blank card leaves."""
 RIM = 2
 SEARCH = range(min(OFFSETS) - 1, max(OFFSETS) + 2)
 
@@ -48,12 +47,14 @@ def read(picture: Image) -> Reading:
     energy = (places**2).mean(axis=1)
     templates, template_energy = _templates(background)
     errors = energy[:, None] + template_energy - 2 * places @ templates.T / templates.shape[1]
+    blank = errors[:, -(len(SEARCH) ** 2) :].min(axis=1)
+    errors = errors[:, : -(len(SEARCH) ** 2)]
     best = errors.argmin(axis=1)
     names: list[str | None] = []
-    for power, row, winner in zip(energy, errors, best, strict=True):
+    for power, row, winner, unlike in zip(energy, errors, best, blank, strict=True):
         if power < EMPTY_ENERGY:
             names.append(None)
-        elif row[winner] > UNREADABLE_ERROR * power:
+        elif row[winner] > UNREADABLE_ERROR * unlike:
             names.append(UNREADABLE)
         else:
             names.append(DRAWINGS[int(winner) // len(SEARCH) ** 2].name)
@@ -89,15 +90,16 @@ def _features(places: Floats) -> Floats:
 
 @lru_cache(maxsize=len(COLOURS))
 def _templates(background: str) -> tuple[Floats, Floats]:
-    """Every drawing at every offset on one background, less that background: ``[N, 768]``, and their mean squares."""
+    """Every card, last a blank one, at every offset, less the background: ``[N, 768]``, and their mean squares."""
     ground = np.asarray(colour(background).rgb, dtype=np.uint8)
-    square = np.broadcast_to(ground, (DRAWING_SIZE, DRAWING_SIZE, 3))
+    cards = [card(entry.name) for entry in DRAWINGS]
+    cards.append(np.full_like(cards[0], 255))
     rows = []
-    for entry in DRAWINGS:
-        drawn = (compose(raster(entry.name), square).astype(np.float32) - ground) / 255
+    for picture in cards:
+        drawn = (picture.astype(np.float32) - ground) / 255
         places = np.zeros((len(SEARCH) ** 2, PLACE_SIZE, PLACE_SIZE, 3), dtype=np.float32)
         for index, (x, y) in enumerate((x, y) for y in SEARCH for x in SEARCH):
-            places[index, y : y + DRAWING_SIZE, x : x + DRAWING_SIZE] = drawn
+            places[index, y : y + CARD_SIZE, x : x + CARD_SIZE] = drawn
         rows.append(_features(places))
     bank = np.concatenate(rows)
     return bank, np.asarray((bank**2).mean(axis=1), dtype=np.float32)

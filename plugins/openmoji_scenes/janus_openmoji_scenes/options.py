@@ -15,7 +15,7 @@ class SceneOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: Literal["understanding", "text", "generation"] = Field(
-        description="understanding: questions or captions to say; text: captions alone; generation: captions to draw"
+        description="understanding: questions or captions to say; text: the same about the caption; generation: captions to draw"
     )
     ask: Literal["questions", "caption", "both"] = Field(
         default="questions",
@@ -25,9 +25,13 @@ class SceneOptions(BaseModel):
         default="caption",
         description="for generation: the caption, or every true statement, one a line (to pretrain an encoder on)",
     )
-    kinds: list[Kind] = Field(default=list(KINDS), min_length=1, description="kinds of questions that may be asked")
+    kinds: list[Kind] = Field(
+        default=list(KINDS),
+        min_length=1,
+        description="kinds of questions that may be asked; one that stands twice may be asked twice",
+    )
     questions_per_scene: int = Field(
-        default=1, ge=1, le=5, description="questions in one conversation, of different kinds"
+        default=1, ge=1, le=12, description="questions in one conversation, at most as many as kinds"
     )
     split: Literal["train", "test"] = Field(
         default="train", description="test scenes hold a combination that no training scene has"

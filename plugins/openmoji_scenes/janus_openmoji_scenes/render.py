@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from janus_openmoji_scenes.scene import DRAWING_SIZE, IMAGE_SIZE, Scene, place_origin
+from janus_openmoji_scenes.scene import CARD_SIZE, DRAWING_SIZE, IMAGE_SIZE, Scene, place_origin
 from janus_openmoji_scenes.vocabulary import check_vocabulary, colour, drawing
 
-__all__ = ["Image", "compose", "raster", "render"]
+__all__ = ["Image", "card", "compose", "raster", "render"]
 
 Image = npt.NDArray[np.uint8]
 """``[height, width, 3]``, sRGB."""
@@ -26,9 +26,19 @@ def render(scene: Scene) -> Image:
     for item in scene.items:
         x, y = place_origin(item.place)
         x, y = x + item.offset[0], y + item.offset[1]
-        area = picture[y : y + DRAWING_SIZE, x : x + DRAWING_SIZE]
-        area[:] = compose(raster(item.drawing), area)
+        picture[y : y + CARD_SIZE, x : x + CARD_SIZE] = card(item.drawing)
     return picture
+
+
+@cache
+def card(name: str) -> Image:
+    """Return a drawing in the middle of a white card, ``[26, 26, 3]``; read-only."""
+    result = np.full((CARD_SIZE, CARD_SIZE, 3), 255, dtype=np.uint8)
+    margin = (CARD_SIZE - DRAWING_SIZE) // 2
+    middle = result[margin : margin + DRAWING_SIZE, margin : margin + DRAWING_SIZE]
+    middle[:] = compose(raster(name), middle)
+    result.flags.writeable = False
+    return result
 
 
 def compose(drawn: Image, background: Image) -> Image:
@@ -40,7 +50,7 @@ def compose(drawn: Image, background: Image) -> Image:
 
 @cache
 def raster(name: str) -> Image:
-    """Return a drawing as ``[24, 24, 4]`` with straight alpha, its longer side filling the square; read-only.
+    """Return a drawing as ``[22, 22, 4]`` with straight alpha, its longer side filling the square; read-only.
 
     Raises:
         KeyError: no drawing has this name.

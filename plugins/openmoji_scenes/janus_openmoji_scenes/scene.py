@@ -1,7 +1,9 @@
 """Scenes as records, and the keyed sampler that says which scene stands at an index.
 
-Geometry (pixels): a picture is 64 x 64 and has four places, each 32 x 32; a drawing of 24 x 24 stands in its place
-at an offset of 3 or 5 from the corner, so never on the 8-pixel grid on which image tokenizers cut their codes.
+Geometry (pixels): a picture is 64 x 64 and has four places, each 32 x 32; a white card of 26 x 26 with a drawing of
+22 x 22 lies in its place at an offset of 2 or 4 from the corner, so never on the 8-pixel grid on which image tokenizers
+cut their codes. The card keeps drawing and background apart: the middle of a drawing looks the same on every colour, so
+that a combination never seen is made of pieces that were.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from janus_openmoji_scenes.split import Split, is_held_out, scene_combinations
 from janus_openmoji_scenes.vocabulary import COLOURS, DRAWINGS
 
 __all__ = [
+    "CARD_SIZE",
     "DRAWING_SIZE",
     "IMAGE_SIZE",
     "MAX_OBJECTS",
@@ -34,11 +37,12 @@ Place = Literal["top left", "top right", "bottom left", "bottom right"]
 
 IMAGE_SIZE = 64
 PLACE_SIZE = 32
-DRAWING_SIZE = 24
+CARD_SIZE = 26
+DRAWING_SIZE = 22
 PLACES: tuple[Place, ...] = ("top left", "top right", "bottom left", "bottom right")
 """The places in raster order, the order in which captions name objects."""
-OFFSETS: tuple[int, ...] = (3, 5)
-"""Offsets, in pixels, of a drawing from the corner of its place, in each direction."""
+OFFSETS: tuple[int, ...] = (2, 4)
+"""Offsets, in pixels, of a card from the corner of its place, in each direction."""
 MAX_OBJECTS = 3
 
 
@@ -49,7 +53,7 @@ class Item:
     Attributes:
         drawing: name of the drawing, see :data:`janus_openmoji_scenes.vocabulary.DRAWINGS`.
         place: one of :data:`PLACES`.
-        offset: ``(x, y)`` pixels from the corner of the place to the corner of the drawing.
+        offset: ``(x, y)`` pixels from the corner of the place to the corner of the card.
     """
 
     drawing: str

@@ -55,10 +55,11 @@ class OpenMojiScenes:
         return messages
 
     def _questions(self, scene: Scene, index: int) -> list[Question]:
-        """Questions of different kinds, in an order of the scene's own."""
+        """Questions of the kinds in turn, in an order of the scene's own."""
         options = self.options
         order = keyed_generator("kinds", options.seed, options.split, index).permutation(len(options.kinds))
-        return [ask(scene, options.kinds[int(kind)], index) for kind in order[: options.questions_per_scene]]
+        chosen = [options.kinds[int(kind)] for kind in order[: options.questions_per_scene]]
+        return [ask(scene, kind, f"{index}/{turn}") for turn, kind in enumerate(chosen)]
 
 
 def picture(scene: Scene) -> Image.Image:

@@ -65,7 +65,7 @@ DRAWINGS: tuple[Drawing, ...] = (
     Drawing("turtle", "1F422", "turtle"),
     Drawing("umbrella", "2602", "umbrella"),
 )
-"""The drawings, in alphabetical order; chosen to be told apart by eye at 24 pixels."""
+"""The drawings, in alphabetical order; chosen to be told apart by eye at 22 pixels."""
 
 COLOURS: tuple[Colour, ...] = (
     Colour("blue", (150, 190, 240)),

@@ -6,16 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from janus_conv_vq.options import FORMAT, GROUPS, Codes, CodeWidth, TokenizerOptions
+from janus_conv_vq.options import FORMAT, Codes, CodeWidth, TokenizerOptions
 
 
 class PatchVQOptions(TokenizerOptions):
     """Defaults are the tokenizer of the quickstart."""
 
     patch: int = Field(default=8, ge=1, description="side in pixels of the patch that becomes one code")
-    width: int = Field(
-        default=128, ge=GROUPS, multiple_of=GROUPS, description="channels of the residual blocks, a multiple of 32"
-    )
+    width: int = Field(default=128, ge=8, description="channels of the residual blocks")
     encoder_blocks: int = Field(default=2, ge=0, description="residual blocks of the encoder")
     decoder_blocks: int = Field(default=3, ge=0, description="residual blocks of the decoder")
     codes: Codes = 512

@@ -15,7 +15,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
     """Yield the record of the patch tokenizer."""
     yield GenerationTokenizerSpec(
         name="patch_vq",
-        summary="small convolutions on 8x8 patches, 512 codes by moving averages: trains in minutes on a CPU",
+        summary="local codes of 8x8 patches, 512 codes by moving averages: trains in minutes on a CPU",
         factory="janus_patch_vq.model:build",
         options="janus_patch_vq.options:PatchVQOptions",
         transform="janus_patch_vq.model:build_transform",

@@ -16,7 +16,6 @@ PRESETS: dict[str, dict[str, object]] = {
     },
     "quickstart": {
         "custom": {"image_size": 64, "patch_size": 8, "width": 128, "depth": 4, "heads": 4},
-        "pool": 2,
     },
     "paper": {"model": "ViT-L-16-SigLIP-384", "tag": "webli", "resize": "pad"},
     "siglip_base": {"model": "ViT-B-16-SigLIP", "tag": "webli"},
