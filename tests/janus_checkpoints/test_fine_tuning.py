@@ -214,7 +214,7 @@ def test_the_start_is_the_checkpoint(desk: Path) -> None:
         ({"text": {"tokenizer": "bytes"}}, "text.tokenizer"),
         ({"lora": {"parts": ["language_modle"]}}, "language_model"),
         ({"lora": {"parts": ["language_model"], "targets": ["qq"]}}, "q_proj"),
-        ({"stages": []}, "no stages"),
+        ({"stages": []}, "nothing to train"),
     ],
 )
 def test_what_a_start_refuses(

@@ -105,10 +105,12 @@ print(size, imported, peak() - before)
 def test_memory_while_streaming(small_janus: Any, published: Any, tmp_path: Path) -> None:
     """About 200 MiB in four shards: neither the import nor the loading may hold more than 1.2 x of it."""
     shape = published.Shape(hidden=512, inner=2048, layers=8, heads=8, kv_heads=8, rows=8000, width=64)
-    state = {name: tensor.detach() for name, tensor in published.reference(shape).state_dict().items()}
-    source = published.write_deepseek(
-        tmp_path / "big", published.deepseek_state(state, published.carried(shape)), shape, bins=4
-    )
+    model = model_of(published.deepseek_config(shape), "deepseek")
+    with torch.device("meta"):
+        built = build_model(model, TextConfig(), seed=0, folder=Path("."))
+    named = to_theirs(model_layout(model, "deepseek"), unique_state(built.model))
+    state = {name: torch.rand(tensor.shape) for name, tensor in named.items()}
+    source = published.write_deepseek(tmp_path / "big", state, shape, bins=4)
     command = [sys.executable, "-c", MEASURE, str(source), str(tmp_path / "ours"), str(small_janus.deepseek)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     size, imported, whole = map(int, done.stdout.split()[-3:])
