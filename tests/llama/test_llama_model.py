@@ -213,14 +213,14 @@ def test_bfloat16_follows_float32() -> None:
 
 
 def test_the_same_seed_gives_the_same_model_and_the_presets_build() -> None:
-    for preset in ("tiny", "quickstart"):
+    for preset, spread in (("tiny", 0.02), ("quickstart", 0.08)):
         made = []
         for _ in range(2):
             torch.manual_seed(3)
             made.append(build(LlamaOptions(**SPEC.presets[preset]), BuildContext(), vocabulary=30))
         first, second = (m.state_dict() for m in made if isinstance(m, Llama))
         assert all(torch.equal(first[k], second[k]) for k in first)
-        assert abs(float(first["model.layers.0.mlp.up_proj.weight"].std()) - 0.02) < 0.002
+        assert abs(float(first["model.layers.0.mlp.up_proj.weight"].std()) - spread) < 0.1 * spread
         assert bool((first["model.norm.weight"] == 1).all())
 
 

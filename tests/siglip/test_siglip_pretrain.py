@@ -59,6 +59,20 @@ def test_identical_captions_are_positives() -> None:
     assert seen[0].int().tolist() == [[1, 0], [0, 1], [1, 0], [1, 0]]
 
 
+def test_every_line_of_a_caption_is_a_text_of_its_own() -> None:
+    part = trainer()
+    seen: list[torch.Tensor] = []
+
+    def spy(images: torch.Tensor, texts: torch.Tensor, same: torch.Tensor, *rest: torch.Tensor) -> object:
+        seen.append(same)
+        return sigmoid_loss(images, texts, same, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("janus_siglip.pretrain.sigmoid_loss", spy)
+        part.losses({"inputs": torch.randn(2, 3, 64, 64), "captions": ["a cat\na cat on blue", "a cat\na key"]}, 0)
+    assert seen[0].int().tolist() == [[1, 1, 0], [1, 0, 1]]
+
+
 def test_it_starts_as_the_paper_says() -> None:
     part = trainer()
     assert part.log_scale.item() == pytest.approx(math.log(10))

@@ -15,7 +15,7 @@ class SceneOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: Literal["understanding", "text", "generation"] = Field(
-        description="understanding: questions or captions to say; text: the same about the caption; generation: captions to draw"
+        description="understanding: what to say of a picture; text: of a caption; generation: captions to draw"
     )
     ask: Literal["questions", "caption", "both"] = Field(
         default="questions",
