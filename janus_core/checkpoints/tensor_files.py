@@ -16,8 +16,8 @@ from torch import Tensor
 from janus_core.checkpoints.stream import DTYPES
 from janus_core.errors import UserError
 
-INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-SINGLE = ("model.safetensors", "pytorch_model.bin")
+NAMES = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")
+"""What weights are called, an index of shards or one file; the first that is there is read."""
 OPEN_AT_ONCE = 2
 """A split tensor may lie in two shards; older ones are closed, so that their pages leave memory."""
 
@@ -93,16 +93,11 @@ def find_files(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    for name in INDEXES:
+    for name in NAMES:
         if (path / name).is_file():
-            return _indexed(path, path / name)
-    for name in SINGLE:
-        if (path / name).is_file():
-            return [path / name]
+            return _indexed(path, path / name) if name.endswith(".json") else [path / name]
     state = "holds none of them" if path.is_dir() else "does not exist"
-    raise UserError(
-        f"looked for {', '.join(SINGLE + INDEXES)}, but {path} {state}", "give the folder of the downloaded model"
-    )
+    raise UserError(f"looked for {', '.join(NAMES)}, but {path} {state}", "give the folder of the downloaded model")
 
 
 def _indexed(folder: Path, index: Path) -> list[Path]:

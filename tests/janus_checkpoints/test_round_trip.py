@@ -107,3 +107,12 @@ def test_shards_hold_what_was_announced(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], state[name]) for name in state)
     with pytest.raises(ValueError, match="announced"):
         write_shards(tmp_path, [TensorSpec("a", torch.float32, (3,))], [("a", torch.zeros(4))])
+
+
+def test_safetensors_are_read_where_both_lie(small_janus: Any, published: Any, tmp_path: Path) -> None:
+    state, shape = small_janus.deepseek_state, small_janus.shape
+    source = published.write_deepseek(tmp_path / "both", state, shape, bins=2)
+    published.write_deepseek(source, state, shape)
+    for path in source.glob("*.bin"):
+        path.write_bytes(b"not this one")
+    assert import_checkpoint(source, tmp_path / "ours").keys == len(state)
