@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.question is None:  # one word is the question, two are an image and a question
         arguments.image, arguments.question = None, arguments.image
     if (arguments.question is None) == (arguments.chat is None):
-        raise UserError("give a question, or a conversation with --chat", 'janus answer IMAGE "question"')
+        raise UserError("give either a QUESTION or a conversation with --chat", 'janus answer IMAGE "question"')
     if arguments.chat is not None and (arguments.image or arguments.images):
         raise UserError("--chat names its own images", "write them into the file")
     if arguments.chat is None:
