@@ -168,6 +168,63 @@ def carried_keys(layout: Layout, keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(key for key in keys if _begins(key, layout.carried))
 
 
+class KeyMap:
+    """The names of a layout worked out once, to convert a checkpoint tensor by tensor."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._names, self._layout = _Names(layout), layout
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """The names that our ``key`` has in the foreign file: one, or the parts of a split."""
+        return self._names.place(key).names
+
+    def carried(self, key: str) -> bool:
+        """Whether the format has no place for our ``key``."""
+        return _begins(key, self._layout.carried)
+
+    def read(self, key: str, parts: Sequence[Tensor]) -> Tensor:
+        """Their tensors, in the order of `names`, as ours; `ValueError` if the parts do not fit each other."""
+        shape, tensor = _read(parts, self._names.place(key).hint)
+        if tensor is None:
+            raise ValueError(f"the parts of {key!r} are not equal: together they would have the shape {list(shape)}")
+        return tensor
+
+    def write(self, key: str, tensor: Tensor) -> dict[str, Tensor]:
+        """Our tensor as theirs by name; `ValueError` if it does not fit the names."""
+        place = self._names.place(key)
+        return dict(zip(place.names, _write(key, tensor, place), strict=True))
+
+
+def compose(parts: Iterable[tuple[str, Layout, Mapping[str, str]]]) -> Layout:
+    """One layout of a whole model.
+
+    Args:
+        parts: for each part its name in the model, the layout that its component declares, and a table from prefixes of
+            the component's foreign names (``""``: all) to the names in the whole file.
+    """
+    rules: list[Rename | Split] = []
+    carried: list[str] = []
+    ignored: list[str] = []
+    for part, layout, table in parts:
+        rules += [Rename(f"{part}.{inner}" if inner else part, outer) for inner, outer in table.items()]
+        for rule in layout.rules:
+            ours = f"{part}.{rule.ours}"
+            if isinstance(rule, Split):
+                rules.append(Split(ours, tuple(_outer(table, name) for name in rule.theirs)))
+            else:
+                rules.append(Rename(ours, _outer(table, rule.theirs), rule.shape))
+        carried += [f"{part}.{key}" for key in layout.carried]
+        ignored += [_outer(table, name) for name in layout.ignored]
+    return Layout(rules=tuple(rules), carried=tuple(carried), ignored=tuple(ignored))
+
+
+def _outer(table: Mapping[str, str], name: str) -> str:
+    inner = _longest(table, name)
+    if inner is not None:
+        return table[inner] + name[len(inner) :]
+    return f"{table['']}.{name}"
+
+
 def detect(layouts: Mapping[str, Layout], state: Mapping[str, Tensor], expected: Mapping[str, Shape]) -> str:
     """The name of the layout that fits ``state`` with the fewest faults; of equals the first declared."""
     if not layouts:

@@ -4,63 +4,195 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from janus_core.checkpoints.atomic import atomic_folder, make_good
+from janus_core.checkpoints.stream import TensorSpec, write_safetensors
+from janus_core.config.begin import FACTS, RECIPE, TEXT, checkpoint_folder
 from janus_core.config.load import load, to_yaml
 from janus_core.config.recipe import Recipe
 from janus_core.errors import UserError
 from janus_core.model.build import BuiltModel, build_model
+from janus_core.model.lora import inject, load_updates, merge
+from janus_core.model.lora_names import split_state
+from janus_core.text.tokenizer import TextTokenizer
 
 FORMAT = 1
-WEIGHTS, RECIPE, FACTS, TEXT = "model.safetensors", "recipe.yaml", "janus.json", "text_tokenizer.json"
+WEIGHTS = "model.safetensors"
+UPDATES = "lora.safetensors"
+SOURCE = "source"
+"""Folder of the small files of the published model that a checkpoint was imported from."""
+STORED = "stored"
+"""Value of the fact ``dtype``: the tensors keep the types of the file."""
 
 
-def save_checkpoint(folder: Path, built: BuiltModel, recipe: Recipe, facts: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint's folder, its recipe and its facts."""
+
+    folder: Path
+    recipe: Recipe
+    facts: dict[str, Any]
+
+    @property
+    def weights(self) -> Path:
+        """The file of the tensors."""
+        return self.folder / WEIGHTS
+
+    @property
+    def updates(self) -> Path | None:
+        """The file of the low-rank updates that are not merged yet, or None."""
+        found = self.folder / UPDATES
+        return found if found.is_file() else None
+
+    @property
+    def source(self) -> Path | None:
+        """The small files of the published model that it came from, or None."""
+        found = self.folder / SOURCE
+        return found if found.is_dir() else None
+
+
+@contextmanager
+def new_checkpoint(
+    folder: Path, text: TextTokenizer, recipe: Recipe, facts: dict[str, Any], source: Path | None = None
+) -> Iterator[Path]:
+    """Give the path at which to write the weights; all else is written here. The folder appears whole or not at all.
+
+    Args:
+        facts: provenance, random parts, and what else to record.
+        source: a folder of small files to keep: those of the published model that the weights came from.
+    """
+    with atomic_folder(folder) as partial:
+        text.save(partial / TEXT)
+        config = recipe.text.model_copy(update={"tokenizer": TEXT})
+        (partial / RECIPE).write_text(to_yaml(recipe.model_copy(update={"text": config})), encoding="utf-8")
+        about = {"format": FORMAT, "recipe": recipe.name, **facts}
+        (partial / FACTS).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
+        if source is not None:
+            shutil.copytree(source, partial / SOURCE)
+        yield partial / WEIGHTS
+
+
+def save_checkpoint(
+    folder: Path, built: BuiltModel, recipe: Recipe, facts: dict[str, Any], source: Path | None = None
+) -> None:
     """Write a checkpoint; the folder appears whole or not at all.
 
     Args:
         facts: what else to record: stage, step, digests.
+        source: see `new_checkpoint`.
     """
-    with atomic_folder(folder) as partial:
-        built.text.save(partial / TEXT)
-        text = recipe.text.model_copy(update={"tokenizer": TEXT})
-        (partial / RECIPE).write_text(to_yaml(recipe.model_copy(update={"text": text})), encoding="utf-8")
-        about = {
-            "format": FORMAT,
-            "recipe": recipe.name,
-            "provenance": built.provenance,
-            "random": built.random,
-            **facts,
-        }
-        (partial / FACTS).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
-        try:
-            save_file(unique_state(built.model), partial / WEIGHTS)
-        except SafetensorError as error:  # a full disk among others: it is no OSError
-            raise UserError(f"{folder} cannot be written: {error}", "free some space, then --resume") from error
+    known = {"provenance": built.provenance, "random": built.random, **facts}
+    with new_checkpoint(folder, built.text, recipe, known, source) as weights:
+        state, updates = split_state(unique_state(built.model))
+        write_safetensors(weights, [TensorSpec.of(*item) for item in state.items()], state.items())
+        if updates:
+            path = weights.with_name(UPDATES)
+            write_safetensors(path, [TensorSpec.of(*item) for item in updates.items()], updates.items())
 
 
-def load_checkpoint(folder: Path) -> tuple[BuiltModel, Recipe, dict[str, Any]]:
-    """Build the model of a checkpoint and load every tensor.
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """What a checkpoint says of itself; no tensor is read.
 
     Raises:
-        UserError: the folder is no checkpoint, its weights are damaged, or they do not fit the model.
+        UserError: the folder is no checkpoint, or of another format.
     """
     folder = find_checkpoint(folder)
     facts = read_facts(folder)
     if facts.get("format") != FORMAT:
         raise UserError(f"{folder} has checkpoint format {facts.get('format')}, this version reads {FORMAT}")
-    recipe = load(Recipe, folder / RECIPE)
-    built = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=folder, skip_weights=True)
-    load_weights(built.model, folder / WEIGHTS)
-    built.random = list(facts.get("random", []))
-    return built, recipe, facts
+    return Checkpoint(folder, load(Recipe, folder / RECIPE), facts)
+
+
+def load_checkpoint(folder: Path) -> tuple[BuiltModel, Recipe, dict[str, Any]]:
+    """Build the model of a checkpoint and load every tensor, as stored if it was imported, else as float32.
+
+    Raises:
+        UserError: the folder is no checkpoint, its weights are damaged, or they do not fit the model.
+    """
+    found = read_checkpoint(folder)
+    built = build_filled(found.recipe, found.folder, found, stored=found.facts.get("dtype") == STORED)
+    if found.updates is not None and found.recipe.lora is not None:
+        inject(built.model, found.recipe.lora)
+        load_updates(built.model, _read(found.updates))
+    return built, found.recipe, found.facts
+
+
+def build_filled(recipe: Recipe, folder: Path, weights: Checkpoint, *, stored: bool) -> BuiltModel:
+    """The model of a recipe with the tensors of a checkpoint; its low-rank updates are left out.
+
+    Args:
+        folder: relative paths in the recipe are relative to it.
+        stored: keep the types of the file; else float32.
+    """
+    built = build_empty(recipe, folder)
+    if not fill(built.model, weights.weights, stored=stored):
+        built = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=folder, skip_weights=True)
+        load_weights(built.model, weights.weights)
+    built.random = list(weights.facts.get("random", []))
+    return built
+
+
+def merge_checkpoint(folder: Path, out: Path) -> None:
+    """Write a checkpoint with its low-rank updates added to the weights that they update.
+
+    Raises:
+        UserError: it has none.
+    """
+    found = read_checkpoint(folder)
+    if found.updates is None:
+        raise UserError(f"{folder} has no LoRA weights to merge", "use it as it is")
+    built, recipe, facts = load_checkpoint(folder)
+    merge(built.model)
+    kept = {key: value for key, value in facts.items() if key not in ("format", "recipe", "provenance", "random")}
+    save_checkpoint(out, built, recipe.model_copy(update={"lora": None}), kept, found.source)
+
+
+def build_empty(recipe: Recipe, folder: Path) -> BuiltModel:
+    """The model of a recipe on the meta device: names, types and shapes, no memory.
+
+    A component that cannot be built without memory is built with it, and so is all else.
+    """
+    options: dict[str, Any] = {"seed": recipe.seed, "folder": folder, "skip_weights": True}
+    try:
+        with torch.device("meta"):
+            return build_model(recipe.model, recipe.text, **options)
+    except (RuntimeError, NotImplementedError):  # a factory that looks at the values of its tensors
+        return build_model(recipe.model, recipe.text, **options)
+
+
+def fill(model: nn.Module, path: Path, *, stored: bool) -> bool:
+    """Put the tensors of a file in the place of a model's own; each is mapped from the file, none is copied.
+
+    Args:
+        stored: keep the types of the file, which else become the model's.
+
+    Returns:
+        Whether nothing is left on the meta device: false if the model computes tensors that no file holds.
+
+    Raises:
+        UserError: the file is damaged or does not fit the model.
+    """
+    state = _read(path)
+    own = unique_state(model)
+    _check_fit(own, state, path)
+    if not stored:
+        state = {key: tensor.to(own[key].dtype) for key, tensor in state.items()}
+    first = {id(tensor): key for key, tensor in reversed(model.state_dict(keep_vars=True).items())}
+    named = {key: state[first[id(tensor)]] for key, tensor in model.state_dict(keep_vars=True).items()}
+    model.load_state_dict(named, assign=True)
+    return not any(tensor.is_meta for tensor in chain(model.parameters(), model.buffers()))
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -78,25 +210,33 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def find_checkpoint(folder: Path) -> Path:
-    """The checkpoint in a folder: the folder itself, or ``checkpoint`` in the folder of a run."""
+    """The checkpoint in a folder, as `checkpoint_folder`; one whose writing was cut short is made good first."""
     for place in (folder, folder / "checkpoint"):
         if place.name:
             make_good(place)
-        if (place / FACTS).is_file():
-            return place
-    what = "does not exist" if not folder.exists() else f"is no checkpoint: it holds no {FACTS}"
-    raise UserError(f"{folder} {what}", "give the folder of a run or of a checkpoint; 'janus train' writes one")
+    return checkpoint_folder(folder)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a weights file over a model, every tensor of both accounted for."""
+    state = _read(path)
+    own = unique_state(model)
+    _check_fit(own, state, path)
+    with torch.no_grad():
+        for key, tensor in own.items():
+            tensor.copy_(state[key])
+
+
+def _read(path: Path) -> dict[str, Tensor]:
     try:
-        state = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"{path} cannot be read: {error}", "the file is damaged or missing: copy or train it again"
         ) from error
-    own = unique_state(model)
+
+
+def _check_fit(own: dict[str, Tensor], state: dict[str, Tensor], path: Path) -> None:
     wrong = [f"missing: {key}" for key in own.keys() - state.keys()]
     wrong += [f"unexpected: {key}" for key in state.keys() - own.keys()]
     wrong += [
@@ -106,9 +246,6 @@ def load_weights(model: nn.Module, path: Path) -> None:
     ]
     if wrong:
         raise UserError(f"{path} does not fit the model:\n  " + "\n  ".join(sorted(wrong)[:20]))
-    with torch.no_grad():
-        for key, tensor in own.items():
-            tensor.copy_(state[key])
 
 
 def unique_state(model: nn.Module) -> dict[str, Tensor]:

@@ -3,84 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-from pathlib import Path
-from typing import cast
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from janus_core.cli.model_arguments import add_model, add_sampling, at_least_one, at_least_zero
+    from janus_core.cli.drawing_arguments import add_drawing
 
     parser.add_argument("prompt", metavar="PROMPT", help="what to draw")
-    add_model(parser)
-    add_sampling(parser, temperature=1.0)
-    parser.add_argument(
-        "--guidance",
-        type=at_least_zero,
-        default=None,
-        metavar="W",
-        help="weight of classifier-free guidance, 1 is off; default: the recipe's",
-    )
-    parser.add_argument("--negative", metavar="PROMPT", help="what guidance leads away from, in place of no prompt")
-    parser.add_argument("-n", "--images", type=at_least_one, default=1, metavar="N", help="how many; default: 1")
-    parser.add_argument(
-        "--batch-size", type=at_least_one, default=16, metavar="N", help="drawn at once; changes no picture"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("drawing.png"),
-        metavar="FILE",
-        help="PNG to write, numbered if there are several; default: drawing.png",
-    )
-    parser.add_argument(
-        "--codes", type=Path, metavar="FILE.npy", help="also write the codes, int64 [images, positions, codebooks]"
-    )
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    add_drawing(parser)
     parser.epilog = 'example: janus draw "a cat at the top left on a blue background" --out cat.png'
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import numpy as np
-    import torch
-
-    from janus_core.checkpoints.atomic import atomic_file
+    from janus_core.cli.drawing_arguments import check_out, draw, write
     from janus_core.cli.model_arguments import open_session
-    from janus_core.errors import UserError
-    from janus_core.inference.decode import no_progress
-    from janus_core.interfaces import Sampling
 
-    if arguments.out.suffix.lower() != ".png":
-        raise UserError(f"--out {arguments.out} is not a .png", f"write --out {arguments.out.with_suffix('.png')}")
-    session = open_session(arguments)
-    guidance = session.facts["guidance"] if arguments.guidance is None else arguments.guidance
-    if arguments.negative is not None and guidance == 1:
-        raise UserError("--negative has no effect at guidance 1", "add --guidance 2, say")
-    sampling = Sampling(arguments.temperature, arguments.top_k, arguments.top_p, guidance)
-    drawings = session.draw(
-        [arguments.prompt],
-        images_per_prompt=arguments.images,
-        sampling=sampling,
-        seed=arguments.seed,
-        negative=arguments.negative,
-        batch_size=arguments.batch_size,
-        progress=no_progress if arguments.no_progress else _bar,
-    )
-    for drawing in drawings:
-        path = arguments.out
-        if len(drawings) > 1:
-            path = path.with_stem(f"{path.stem}-{drawing.number}")
-        with atomic_file(path) as partial:
-            drawing.image.save(partial, format="PNG")
-        print(path)
-    if arguments.codes is not None:
-        with atomic_file(arguments.codes) as partial, partial.open("wb") as file:
-            np.save(file, torch.stack([drawing.codes for drawing in drawings]).numpy())
-        print(arguments.codes)
+    check_out(arguments)
+    write(draw(open_session(arguments), arguments), arguments)
     return 0
-
-
-def _bar(steps: Iterable[int]) -> Iterable[int]:
-    from tqdm import tqdm
-
-    return cast(Iterable[int], tqdm(steps, desc="drawing", unit="code", leave=False))

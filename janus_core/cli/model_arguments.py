@@ -21,6 +21,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="folder of a run or of a checkpoint; default: the shipped quickstart model",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda ...; default: auto")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        help="type to compute in; default: as the checkpoint is stored",
+    )
 
 
 def add_sampling(parser: argparse.ArgumentParser, *, temperature: float) -> None:
@@ -65,7 +70,7 @@ def open_session(arguments: argparse.Namespace) -> Session:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        built.model.to(device)
+        built.model.to(device=device, dtype=None if arguments.dtype is None else getattr(torch, arguments.dtype))
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {device}: {str(error).splitlines()[0]}", "use --device cpu") from error
     built.model.eval()

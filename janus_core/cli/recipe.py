@@ -44,15 +44,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def load_checked(name: str, sets: list[str]) -> tuple[Recipe, Path]:
-    """The recipe and the folder that its relative paths refer to; `UserError` with every mistake."""
+def load_checked(name: str, sets: list[str], init: Path | None = None) -> tuple[Recipe, Path]:
+    """The recipe and the folder that its relative paths refer to; `UserError` with every mistake.
+
+    Args:
+        init: a checkpoint to start from in place of the recipe's.
+    """
     from janus_core.config.catalog import find_recipe
     from janus_core.config.check import check_recipe
     from janus_core.config.load import load
     from janus_core.config.recipe import Recipe
 
     path = find_recipe(name)
-    recipe = load(Recipe, path, sets)
+    recipe = load(Recipe, path, sets, init)
     check_recipe(recipe, path.parent)
     return recipe, path.parent
 

@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change one value, e.g. model.encoders.image.type=eva_clip; repeatable",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<recipe>-<time>)")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="DIR",
+        help="start from this checkpoint or run; a recipe without a model section takes the checkpoint's",
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
     parser.epilog = "example: janus train quickstart --out runs/first --set stages.0.steps=50"
@@ -30,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.resume and arguments.out is None:
         raise UserError("--resume needs the folder of the run", "add --out DIR")
-    recipe, folder = load_checked(arguments.recipe, arguments.sets)
+    recipe, folder = load_checked(arguments.recipe, arguments.sets, arguments.init)
     out = arguments.out or Path("runs") / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     from janus_core.training.runner import Interrupted, train
 
@@ -45,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except Interrupted as stop:
         sets = "".join(f" --set {text}" for text in arguments.sets)
+        sets += f" --init {arguments.init}" if arguments.init else ""
         print(f"{stop}\ncontinue with: janus train {arguments.recipe}{sets} --out {out} --resume", file=sys.stderr)
         return 130
     print(f'trained: {out}\nnext:\n  janus answer --model {out} IMAGE "question"\n  janus draw --model {out} "prompt"')

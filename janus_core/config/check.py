@@ -69,6 +69,8 @@ def _model(model: ModelConfig) -> Iterator[str]:
 
 
 def _stages(recipe: Recipe) -> Iterator[str]:
+    if not recipe.stages:
+        yield "stages: there is none, so there is nothing to train; write at least one"
     names = [stage.name for stage in recipe.stages]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"stages: two stages are named {name!r}"

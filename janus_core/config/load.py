@@ -10,36 +10,34 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from janus_core.config.begin import complete
+from janus_core.config.yaml_file import read_yaml
 from janus_core.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def load(kind: type[Model], path: Path, sets: Sequence[str] = ()) -> Model:
-    """Read a recipe file, apply ``a.b=c`` settings, validate.
+def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | None = None) -> Model:
+    """Read a recipe file, complete it from the checkpoint that it starts from, apply ``a.b=c`` settings, validate.
+
+    Args:
+        init: a checkpoint to start from in place of the recipe's ``init``.
 
     Raises:
         UserError: with every mistake, its place, the value and what is allowed.
     """
     values = read_yaml(path)
-    for text in sets:
+    if init is not None:
+        values["init"] = str(init.absolute())
+    first = [text for text in sets if text.startswith("init=")]
+    for text in first:
         apply_set(values, text)
+    if "init" in kind.model_fields and values.get("init"):
+        complete(values, path.parent)
+    for text in sets:
+        if text not in first:
+            apply_set(values, text)
     return validate(kind, values, str(path))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {error}", "mend the file; YAML indents with spaces") from error
-    if not isinstance(values, dict):
-        raise UserError(
-            f"{path} holds {type(values).__name__}, not a recipe", "write 'name: …', 'model: …', 'stages: …'"
-        )
-    return values
 
 
 def apply_set(values: dict[str, Any], text: str) -> None:

@@ -48,6 +48,11 @@ class ModelConfig(Strict):
     generation_adapter: ComponentChoice | None = Field(default=None, description="code vectors -> language model")
     generation_head: ComponentChoice | None = Field(default=None, description="hidden states -> codes")
     image_size: int = Field(default=384, ge=8, description="side in pixels of the pictures that the model draws")
+    vocabulary: int | None = Field(
+        default=None,
+        ge=1,
+        description="rows of the text embedding; null: as many as the text tokenizer has ids (Janus has more: 102400)",
+    )
     code_table: Literal["tokenizer", "random"] = Field(
         default="tokenizer",
         description="how the model's own input table of codes begins: the tokenizer's code vectors, or random "
@@ -152,16 +157,36 @@ class RunConfig(Strict):
     bad_records: int = Field(default=100, ge=0, description="unusable records a source may have before the run stops")
 
 
+class LoraConfig(Strict):
+    """Low-rank updates in place of training whole parts (arXiv:2106.09685), by ``peft``."""
+
+    parts: list[str] = Field(min_length=1, description="patterns of the parts that get them, e.g. language_model")
+    rank: int = Field(default=16, ge=1, description="rank of each update")
+    alpha: float = Field(default=32.0, gt=0, description="scale of the updates: alpha / rank")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before each update")
+    targets: list[str] = Field(
+        default_factory=list,
+        description="last names of the linear layers, e.g. q_proj; none: all of the part, all of a language model's "
+        "blocks",
+    )
+
+
 class Recipe(Strict):
     """A model and its stages: one YAML file."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the recipe")
     description: str = Field(default="", description="what it is for, and the source of its numbers")
     seed: int = Field(default=0, ge=0, description="seed of weights, data order and sampling")
+    init: str | None = Field(
+        default=None,
+        description="folder of a checkpoint to start from, relative to the recipe; model and text are then its own and "
+        "may be left out",
+    )
+    lora: LoraConfig | None = Field(default=None, description="low-rank updates in place of training whole parts")
     text: TextConfig = Field(default_factory=TextConfig)
     model: ModelConfig
     sources: dict[str, ComponentChoice] = Field(default_factory=dict, description="data sources by a name of your own")
-    stages: list[StageConfig] = Field(min_length=1, description="in order")
+    stages: list[StageConfig] = Field(description="in order; [] for a model that is not trained here")
     samples: SamplesConfig = Field(default_factory=SamplesConfig)
     run: RunConfig = Field(default_factory=RunConfig)
 

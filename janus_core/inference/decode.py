@@ -29,6 +29,14 @@ def no_progress(steps: Iterable[int]) -> Iterable[int]:
     return steps
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Codes of a given picture, int64 [N, C], and which of its positions stay, bool [N]."""
+
+    codes: Tensor
+    keep: Tensor
+
+
 @dataclass(slots=True)
 class _Prefilled:
     hidden: Tensor  # [R, width], at the last token of each prompt
@@ -81,6 +89,7 @@ def decode_codes(
     keys: Sequence[tuple[int, int]],
     sampling: Sampling,
     negative: Assembled | None = None,
+    kept: Kept | None = None,
     steps: Steps = no_progress,
 ) -> Tensor:
     """Draw the codes of a picture for each generation prompt: int64 [P, N, C].
@@ -89,6 +98,7 @@ def decode_codes(
         keys: (seed, image) of each picture.
         sampling: with a guidance other than 1 every picture takes a second row without its prompt.
         negative: takes the place of the empty prompt in those rows.
+        kept: codes that are taken as they are; the others are drawn after them and know only what came before.
     """
     model, head = cast(LanguageModel, built.model.language_model), cast(GenerationHead, built.model.generation_head)
     layout = built.model.code_layout
@@ -100,7 +110,10 @@ def decode_codes(
     noise = KeyedGumbel(keys, state.hidden.device)
     codes, hidden = [], state.hidden
     for step in steps(range(layout.positions)):
-        codes.append(head.sample(hidden, noise.at(step), sampling))
+        drawn = head.sample(hidden, noise.at(step), sampling)
+        if kept is not None:
+            drawn = torch.where(kept.keep[step], kept.codes[step].to(drawn), drawn)
+        codes.append(drawn)
         if step + 1 < layout.positions:
             vectors = built.model.embed_codes(codes[-1][:, None])[:, 0]
             hidden = _step(model, vectors.repeat(len(rows) // len(prompts), 1), state, step)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from janus_core.errors import UserError
-from janus_core.inference.decode import Steps, decode_codes, decode_text, no_progress
+from janus_core.inference.decode import Kept, Steps, decode_codes, decode_text, no_progress
 from janus_core.interfaces import BadRecord, GenerationTokenizer, Given, Message, Sampling, device_of
 from janus_core.model.build import BuiltModel
 from janus_core.sequence.assemble import Assembled
@@ -87,8 +87,12 @@ class Session:
 
     def ask(self, image: Image.Image | None, question: str, **options: Any) -> str:
         """Answer one question, about a picture (PIL, RGB) or about nothing."""
-        parts = (question,) if image is None else (Given(self.image_route(), image), f"\n{question}")
-        return self.answer([[Message("user", parts)]], **options)[0]
+        return self.answer([[self.question([] if image is None else [image], question)]], **options)[0]
+
+    def question(self, images: Sequence[Image.Image], question: str) -> Message:
+        """A user's message: pictures (PIL, RGB), each on a line of its own, and then the question."""
+        parts = [part for image in images for part in (Given(self.image_route(), image), "\n")]
+        return Message("user", (*parts, question))
 
     def draw(
         self,
@@ -99,9 +103,14 @@ class Session:
         seed: int = 0,
         negative: str | None = None,
         batch_size: int = 16,
+        kept: Kept | None = None,
         progress: Steps = no_progress,
     ) -> list[Drawing]:
         """Draw pictures, prompt by prompt; picture i of the request is the same in any batch.
+
+        Args:
+            negative: what guidance leads away from, in place of no prompt.
+            kept: codes of a given picture that stay as they are (see `janus_core.inference.inpaint`).
 
         Raises:
             UserError: the model cannot draw.
@@ -124,6 +133,7 @@ class Session:
                     keys=[(seed, start + row) for row in range(len(part))],
                     sampling=sampling,
                     negative=against,
+                    kept=kept,
                     steps=progress,
                 )
                 pictures = self.render(codes)

@@ -88,8 +88,9 @@ class _Builder:
         encoders = {route: cast(UnderstandingEncoder, self.part(f"encoders.{route}")) for route in config.encoders}
         modalities = sorted({encoder.modality for encoder in encoders.values()})
         text = TextTokenizer.load(self._path(self.text_config.tokenizer), self.text_config.special, modalities)
-        language_model = self._make("language_model", config.language_model, vocabulary=len(text))
-        cast(LanguageModel, language_model).resize_vocabulary(len(text))
+        rows = self._rows(text)
+        language_model = self._make("language_model", config.language_model, vocabulary=rows)
+        cast(LanguageModel, language_model).resize_vocabulary(rows)
         width = cast(LanguageModel, language_model).width
         adapters = {
             route: self._make(f"adapters.{route}", config.adapters[route], in_width=encoder.width, out_width=width)
@@ -110,6 +111,15 @@ class _Builder:
         }
         assembler = Assembler(text, self.text_config.chat, routes, target)
         return BuiltModel(model, text, assembler, transforms, target, self.random, self.provenance)
+
+    def _rows(self, text: TextTokenizer) -> int:
+        rows = self.config.vocabulary or len(text)
+        if rows < len(text):
+            raise UserError(
+                f"model.vocabulary: {rows} rows are too few for the {len(text)} ids of the text tokenizer",
+                "use the text tokenizer that belongs to the weights, or raise model.vocabulary",
+            )
+        return rows
 
     def _add_generation(self, parts: Parts, width: int) -> None:
         config = self.config

@@ -20,6 +20,7 @@ from janus_core.interfaces import (
     LanguageModel,
     Task,
 )
+from janus_core.model.lora_names import is_update
 from janus_core.sequence.pack import Batch
 
 
@@ -63,6 +64,8 @@ class JanusModel(nn.Module):
         self.code_table = parts.code_table
         self.code_layout = parts.code_layout
         self._frozen: frozenset[str] = frozenset()
+        self.updated: frozenset[str] = frozenset()
+        """Parts with low-rank updates: of them only the updates train."""
 
     def parts(self) -> dict[str, nn.Module]:
         """The parts by name, those that the model has."""
@@ -88,7 +91,8 @@ class JanusModel(nn.Module):
         self._frozen = frozenset(self.parts()) - trained
         for name, part in self.parts().items():
             if name in trained:
-                part.requires_grad_(True)
+                for key, parameter in part.named_parameters():
+                    parameter.requires_grad_(name not in self.updated or is_update(key))
         for name in self._frozen:
             self.parts()[name].requires_grad_(False)
         self.train(self.training)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from janus_core.checkpoints.atomic import atomic_file, make_good
-from janus_core.checkpoints.own import FACTS, read_facts
+from janus_core.checkpoints.own import read_facts
+from janus_core.config.begin import FACTS
 from janus_core.config.load import to_yaml
 from janus_core.config.recipe import Recipe
 from janus_core.errors import UserError

@@ -15,8 +15,19 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from safetensors.torch import load_file
 
-from janus_core.checkpoints.own import WEIGHTS, digest, load_weights, read_facts, save_checkpoint
+from janus_core.checkpoints.own import (
+    UPDATES,
+    WEIGHTS,
+    Checkpoint,
+    build_filled,
+    digest,
+    load_weights,
+    read_checkpoint,
+    read_facts,
+    save_checkpoint,
+)
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset, stage_loader
 from janus_core.data.mixture import BatchPlan, Mixture
@@ -24,7 +35,8 @@ from janus_core.data.sources import build_sources
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling
-from janus_core.model.build import BuiltModel, build_model
+from janus_core.model.build import BuiltModel, build_model, seeded
+from janus_core.model.lora import inject, load_updates
 from janus_core.training.callbacks import ResumePoints, SamplesEvery, StageProgress
 from janus_core.training.module import JanusTraining
 from janus_core.training.optimiser import parameter_groups
@@ -69,11 +81,12 @@ class _Run:
     progress: bool
     say: Callable[[str], None]
     sources: dict[str, DataSource] = field(default_factory=dict)
+    origin: Checkpoint | None = None
 
     def run(self, resume: bool) -> Session:
         recipe = self.recipe
         threads = choose_threads(recipe.run.threads)
-        built = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=self.folder)
+        built = self._begin()
         used = {name for stage in recipe.stages for named in stage.data.values() for name in named}
         self.sources = build_sources(recipe.sources, used, self.folder)
         for stage in recipe.stages:
@@ -88,6 +101,11 @@ class _Run:
         done = self.paths.stages_done()
         if done:
             load_weights(built.model, self.paths.checkpoint / WEIGHTS)
+        if recipe.lora is not None:
+            with seeded(recipe.seed, "lora"):
+                inject(built.model, recipe.lora)
+            if done:
+                load_updates(built.model, load_file(self.paths.checkpoint / UPDATES))
         self.paths.write_record(
             {
                 "recipe": recipe.name,
@@ -112,6 +130,21 @@ class _Run:
         for index, stage in enumerate(recipe.stages[done:], start=done):
             self._stage(built, stage, index, resume=resume)
         return Session(built, recipe.name, {"recipe": recipe.name})
+
+    def _begin(self) -> BuiltModel:
+        """The model as the recipe begins it: built anew, or as the checkpoint that ``init`` names left it."""
+        recipe = self.recipe
+        if not recipe.stages:
+            raise UserError(f"recipe {recipe.name} has no stages, so there is nothing to train", "write stages: [...]")
+        if recipe.init is None:
+            return build_model(recipe.model, recipe.text, seed=recipe.seed, folder=self.folder)
+        self.origin = read_checkpoint(self.folder / recipe.init)
+        if self.origin.updates is not None:
+            raise UserError(
+                f"init: {recipe.init} holds LoRA weights beside its own",
+                f"merge them first: janus merge {recipe.init} --out DIR",
+            )
+        return build_filled(recipe, self.folder, self.origin, stored=False)
 
     def _stage(self, built: BuiltModel, stage: StageConfig, index: int, *, resume: bool) -> None:
         paths, recipe = self.paths, self.recipe
@@ -153,7 +186,12 @@ class _Run:
             self.say(f"{len(module.bad)} unusable records were passed over; the first: {next(iter(module.bad))}")
         built.random = [name for name in built.random if name not in trained]
         paths.write_record({"stages": paths.read_record().get("stages", {}) | {stage.name: facts}})
-        save_checkpoint(paths.checkpoint, built, recipe, {"stages_done": index + 1, "frozen_sha256": after})
+        about: dict[str, Any] = {"stages_done": index + 1, "frozen_sha256": after}
+        source = None
+        if self.origin is not None:
+            source = self.origin.source
+            about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
+        save_checkpoint(paths.checkpoint, built, recipe, about, source)
         paths.resume_point.unlink(missing_ok=True)
         if stopped and index + 1 < len(recipe.stages):
             raise Interrupted(f"{stage.name}: stopped and saved after its last step")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from janus_open_clip.facts import FAMILY_PREPROCESSING, Architecture, Family, Resize, architecture, preprocessing
+from janus_open_clip.facts import (
+    FAMILY_PREPROCESSING,
+    Architecture,
+    Family,
+    Resize,
+    Triple,
+    architecture,
+    preprocessing,
+)
 from janus_open_clip.preprocess import ImageTransform
 
 
@@ -59,6 +68,10 @@ class TowerOptions(BaseModel):
         "empty takes the way of the tag",
     )
     custom: CustomSizes | None = Field(None, description="sizes of one's own in place of a named model")
+    mean: Triple | None = Field(
+        None, description="per channel, subtracted from pixels in [0, 1]; empty takes the tag's (a checkpoint binds it)"
+    )
+    std: Triple | None = Field(None, description="per channel, divides the pixels; empty takes the tag's")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -100,6 +113,7 @@ class TowerOptions(BaseModel):
         """The preprocessing of the tag (of the family, for custom sizes), whatever the weights are."""
         sizes = self.architecture()
         facts = FAMILY_PREPROCESSING[self.family] if self.custom else preprocessing(self.model, self.tag)
+        facts = replace(facts, mean=self.mean or facts.mean, std=self.std or facts.std)
         return ImageTransform.of(
             facts, size=sizes.image_size, num_tokens=sizes.num_tokens(self.pool), resize=self.resize
         )
