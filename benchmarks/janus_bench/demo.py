@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -50,7 +51,10 @@ class DemoCommand:
                 recipe, folder=folder, out=out, resume=arguments.resume, progress=not arguments.no_progress, say=_say
             )
         except Interrupted as stop:
-            _say(f"{stop}\ncontinue with: janus demo --out {out} --resume")
+            again = shlex.join(
+                ["janus", "demo", *(f"--set={text}" for text in arguments.sets), f"--out={out}", "--resume"]
+            )
+            _say(f"{stop}\ncontinue with: {again}")
             return 130
         _say(f"trained in {(time.monotonic() - began) / 60:.1f} minutes; now {arguments.scenes} unseen scenes")
         choice = ComponentChoice(type=BENCHMARK, options={"scenes": arguments.scenes})

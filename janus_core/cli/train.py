@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
     except Interrupted as stop:
-        sets = "".join(f" --set {text}" for text in arguments.sets)
+        sets = "".join(f" --set {shlex.quote(text)}" for text in arguments.sets)
         sets += f" --init {arguments.init}" if arguments.init else ""
         print(f"{stop}\ncontinue with: janus train {arguments.recipe}{sets} --out {out} --resume", file=sys.stderr)
         return 130
