@@ -60,6 +60,27 @@ class ModelConfig(Strict):
     )
 
 
+class SourceShare(Strict):
+    """How much of a task a source gives, and from which step to which; a bare number is short for its weight."""
+
+    weight: float = Field(default=1.0, ge=0, description="share among the sources of the task")
+    first_step: int = Field(default=0, ge=0, description="step of the stage at which the source begins to be drawn")
+    last_step: int | None = Field(default=None, ge=1, description="step at which it ends; null: never")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_number(cls, value: Any) -> Any:
+        return {"weight": value} if isinstance(value, int | float) else value
+
+
+class ValidationConfig(Strict):
+    """Losses on held-out data while training."""
+
+    every: int = Field(ge=1, description="steps between two validations")
+    samples: int = Field(default=64, ge=1, description="samples of each task, always the same ones")
+    data: dict[Task, list[str]] = Field(description="sources of each task")
+
+
 class StageConfig(Strict):
     """What trains, on what mixture, for how long."""
 
@@ -68,9 +89,30 @@ class StageConfig(Strict):
         min_length=1, description="patterns of the parts that train, e.g. 'adapters.*'; the others are frozen"
     )
     steps: int = Field(ge=1, description="optimiser steps")
-    batch_size: int = Field(ge=1, description="samples a step")
-    mixture: dict[Task, float] = Field(description="ratio understanding : text : generation, in samples")
-    data: dict[Task, dict[str, float]] = Field(
+    batch_size: int = Field(ge=1, description="samples, or packed rows, of one optimiser step over all processes")
+    batch_unit: Literal["samples", "rows"] = Field(
+        default="samples",
+        description="what batch_size counts: samples, or rows packed to row_tokens (not stated by the papers: our "
+        "choice)",
+    )
+    row_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="largest number of tokens in a packed row, one row a forward pass; null: all samples of a process "
+        "in one row (Janus packs to a sequence length of 4096)",
+    )
+    isolate_samples: bool = Field(
+        default=True,
+        description="no sample of a row sees another; false: a row is one causal sequence (not stated by the papers: "
+        "our choice)",
+    )
+    mixture: dict[Task, float] = Field(description="ratio understanding : text : generation, in mixture_unit")
+    mixture_unit: Literal["samples", "tokens"] = Field(
+        default="samples",
+        description="what the ratio counts; tokens: by the mean length of the first samples of each source (not stated "
+        "by the papers: our choice)",
+    )
+    data: dict[Task, dict[str, SourceShare]] = Field(
         description="sources of each task, with weights; a list means equal weights"
     )
     learning_rate: float = Field(gt=0, description="peak learning rate")
@@ -89,6 +131,19 @@ class StageConfig(Strict):
         le=1,
         description="fraction of drawings whose prompt becomes pads, for guidance (Janus, footnote 2)",
     )
+    first_sentence: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="fraction of drawings whose prompt is only its first sentence (Janus: 0.25)",
+    )
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of an exponential moving average of the trained weights; the stage ends with the average",
+    )
+    validation: ValidationConfig | None = Field(default=None, description="losses on held-out data while training")
     loss_normalisation: Literal["tokens", "tasks"] = Field(
         default="tasks",
         description="tokens: one mean over all supervised tokens; tasks: the mean of each task, summed by "
@@ -117,11 +172,31 @@ class StageConfig(Strict):
 
     @field_validator("data")
     @classmethod
-    def _some_source(cls, value: dict[Task, dict[str, float]]) -> dict[Task, dict[str, float]]:
-        for task, weights in value.items():
-            if weights and (any(weight < 0 for weight in weights.values()) or not any(weights.values())):
-                raise ValueError(f"the weights of {task} must be 0 or more, and one above 0, not {weights}")
+    def _some_source(cls, value: dict[Task, dict[str, SourceShare]]) -> dict[Task, dict[str, SourceShare]]:
+        for task, shares in value.items():
+            if shares and not any(share.weight for share in shares.values()):
+                raise ValueError(f"of the weights of {task} one must be above 0")
         return value
+
+    @model_validator(mode="after")
+    def _rows(self) -> StageConfig:
+        if self.batch_unit == "rows" and self.row_tokens is None:
+            raise ValueError("batch_unit: rows needs row_tokens")
+        windows = any(s.first_step or s.last_step for shares in self.data.values() for s in shares.values())
+        if self.batch_unit == "rows" and windows:
+            raise ValueError("first_step and last_step need batch_unit: samples")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_at_every_step(self) -> StageConfig:
+        """Every task of the mixture has a source at every step."""
+        for task in (task for task, ratio in self.mixture.items() if ratio > 0 and self.data.get(task)):
+            shares = [share for share in self.data[task].values() if share.weight]
+            starts = {0} | {share.last_step for share in shares if share.last_step is not None}
+            for step in sorted(start for start in starts if start < self.steps):
+                if not any(share.first_step <= step < (share.last_step or self.steps) for share in shares):
+                    raise ValueError(f"no source gives {task} at step {step}: see first_step and last_step")
+        return self
 
     @model_validator(mode="after")
     def _sources_for_ratios(self) -> StageConfig:
@@ -141,18 +216,43 @@ class SamplesConfig(Strict):
     guidance: float = Field(default=1.0, ge=0, description="guidance of the drawings")
 
 
+class CacheConfig(Strict):
+    """Where the features and codes of frozen parts are kept, so that they are computed once."""
+
+    folder: str = Field(description="folder of the cache, relative to the recipe; runs may share it")
+    max_gb: float = Field(default=50.0, gt=0, description="size in GB (1e9 bytes); the oldest shards go first")
+    verify: float = Field(default=0.001, ge=0, le=1, description="fraction of the entries used that are recomputed")
+
+
 class RunConfig(Strict):
     """How a run is carried out; changes no result but through rounding."""
 
     accelerator: str = Field(default="auto", description="Lightning's accelerator: auto, cpu, gpu ...")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="32-true", description="Lightning's precision"
+    devices: int = Field(default=1, ge=1, description="processes on each machine, one a GPU")
+    nodes: int = Field(default=1, ge=1, description="machines")
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
+        default="auto", description="auto: one process, or DDP with several; fsdp: FSDP2, weights sharded"
     )
+    precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="Lightning's precision")
+    gradient_checkpointing: bool = Field(
+        default=False, description="recompute the blocks of the language model in the backward pass, to save memory"
+    )
+    compile: bool = Field(default=False, description="torch.compile the blocks of the language model")
+    cache: CacheConfig | None = Field(default=None, description="cache of frozen features and codes")
     threads: int = Field(
         default=0, ge=0, description="threads of torch on CPU; 0 tries one and two and keeps the faster"
     )
     workers: int = Field(default=0, ge=0, description="processes that read data")
     checkpoint_every: int = Field(default=500, ge=1, description="steps between two checkpoints to resume from")
+    keep_checkpoints: int = Field(default=2, ge=1, description="how many of the latest checkpoints are kept")
+    spike: float = Field(
+        default=0.0,
+        ge=0,
+        description="stop when the loss of a task is this many times its running mean; 0: only when it is not finite",
+    )
+    loggers: list[Literal["csv", "tensorboard", "wandb"]] = Field(
+        default=["csv", "tensorboard"], description="where the metrics go; wandb needs the extra of that name"
+    )
     log_every: int = Field(default=10, ge=1, description="steps between two rows of the metrics")
     bad_records: int = Field(default=100, ge=0, description="unusable records a source may have before the run stops")
 

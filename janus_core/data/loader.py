@@ -9,7 +9,7 @@ from typing import cast
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from janus_core.data.mixture import BatchPlan, Draw, keyed_uniform, sample_index
+from janus_core.data.mixture import Draw, SamplePlan, keyed_uniform, sample_index
 from janus_core.errors import UserError
 from janus_core.interfaces import BadRecord, DataSource, Transform
 from janus_core.sequence.assemble import Assembled, Assembler
@@ -90,7 +90,7 @@ class StageLoader(DataLoader[Loaded]):
             yield loaded
 
 
-def stage_loader(dataset: StageDataset, plan: BatchPlan, assembler: Assembler, *, workers: int) -> DataLoader[Loaded]:
+def stage_loader(dataset: StageDataset, plan: SamplePlan, assembler: Assembler, *, workers: int) -> DataLoader[Loaded]:
     """The loader of a stage."""
     transforms = {route: item.transform for route, item in assembler.routes.items()}
     return StageLoader(

@@ -30,7 +30,7 @@ from janus_core.checkpoints.own import (
 )
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset, stage_loader
-from janus_core.data.mixture import BatchPlan, Mixture
+from janus_core.data.mixture import Mixture, SamplePlan
 from janus_core.data.sources import build_sources
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
@@ -162,7 +162,7 @@ class _Run:
             condition_drop=stage.condition_drop,
             bad_records=recipe.run.bad_records,
         )
-        plan = BatchPlan(Mixture(stage.mixture, stage.data), stage.batch_size, stage.steps, start)
+        plan = SamplePlan(Mixture(stage.mixture, stage.data, stage.batch_size), stage.batch_size, stage.steps, start)
         loader = stage_loader(dataset, plan, built.assembler, workers=recipe.run.workers)
         points = ResumePoints(paths.resume_point, recipe.run.checkpoint_every)
         trainer = self._trainer(built, stage, points, start)

@@ -13,7 +13,7 @@ import yaml
 
 from janus_core.config.check import check_recipe
 from janus_core.config.load import apply_set, load, read_yaml, to_yaml, validate
-from janus_core.config.recipe import PretrainRecipe, Recipe
+from janus_core.config.recipe import PretrainRecipe, Recipe, SourceShare
 from janus_core.errors import UserError
 
 
@@ -143,7 +143,7 @@ def test_sources_of_a_task_can_be_a_word_a_list_or_weights(values: dict[str, Any
     for given in ("understanding", ["understanding"], {"understanding": 1.0}):
         values["stages"][0]["data"]["understanding"] = given
         recipe = validate(Recipe, values, "r")
-        assert recipe.stages[0].data["understanding"] == {"understanding": 1.0}
+        assert recipe.stages[0].data["understanding"] == {"understanding": SourceShare(weight=1)}
 
 
 def test_unusual_values_reach_the_built_model(values: dict[str, Any], tiny: ModuleType) -> None:
@@ -239,7 +239,7 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
     ),
     "image size 0": (put(0, "model", "image_size"), ["image_size", "0"]),
     "seed below 0": (put(-1, "seed"), ["seed", "-1"]),
-    "precision": (put("fp16", "run", "precision"), ["run.precision", "16-mixed"]),
+    "precision": (put("fp16", "run", "precision"), ["run.precision", "bf16-mixed"]),
     "recipe is no mapping": (put([1], "model"), ["model"]),
     "a part as a number": (put(3, "model", "language_model"), ["model.language_model"]),
     "a key that is a number": (put(1, 5), ["5"]),

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from janus_core.config.recipe import SourceShare
 from janus_core.data.loader import StageDataset, stage_loader
-from janus_core.data.mixture import BatchPlan, Draw, Mixture
+from janus_core.data.mixture import Draw, Mixture, SamplePlan
 from janus_core.data.sources import build_sources
 from janus_core.errors import UserError
 from janus_core.interfaces import BadRecord, Message, Sample
@@ -55,7 +56,7 @@ def test_a_bad_record_is_named_and_the_next_in_the_file_taken(built: Any) -> Non
 
 def test_bad_records_reach_the_loader(built: Any) -> None:
     data = dataset(built, Listed("a", None, "c", None, "e"))
-    plan = BatchPlan(Mixture({"text": 1}, {"text": {"s": 1}}), 5, 2)
+    plan = SamplePlan(Mixture({"text": 1}, {"text": {"s": SourceShare()}}), 5, 2)
     batches = list(stage_loader(data, plan, built.assembler, workers=0))
     assert [sorted(loaded.bad) for loaded in batches] == [
         ["s: file.jsonl:2: it is bad", "s: file.jsonl:4: it is bad"]

@@ -8,13 +8,14 @@ from itertools import islice
 
 import pytest
 
-from janus_core.data.mixture import BatchPlan, Draw, Mixture, keyed_uniform, sample_index
+from janus_core.config.recipe import SourceShare
+from janus_core.data.mixture import Draw, Mixture, SamplePlan, keyed_uniform, sample_index
 
 JANUS = {"understanding": 35.0, "text": 20.0, "generation": 45.0}  # made up, uneven
 DATA = {
-    "understanding": {"a": 1.0, "b": 2.0},
-    "text": {"t": 1.0},
-    "generation": {"g": 1.0, "h": 0.0, "a": 3.0},
+    "understanding": {"a": SourceShare(weight=1), "b": SourceShare(weight=2)},
+    "text": {"t": SourceShare()},
+    "generation": {"g": SourceShare(), "h": SourceShare(weight=0), "a": SourceShare(weight=3)},
 }
 
 
@@ -22,14 +23,14 @@ def mixture() -> Mixture:
     return Mixture(JANUS, DATA)  # type: ignore[arg-type]
 
 
-def flat(plan: BatchPlan) -> list[Draw]:
+def flat(plan: SamplePlan) -> list[Draw]:
     return [draw for batch in plan for draw in batch]
 
 
 @pytest.mark.parametrize("ratios", [(35, 20, 45), (7, 3, 10), (1, 0, 1), (1, 1, 1), (0.1, 0.2, 0.7), (5, 0, 0)])
 def test_ratios_are_exact(ratios: tuple[float, ...]) -> None:
     tasks = dict(zip(("understanding", "text", "generation"), ratios, strict=True))
-    data = {task: {"s": 1.0} for task in tasks}
+    data = {task: {"s": SourceShare()} for task in tasks}
     counts: Counter[str] = Counter()
     for n, draw in enumerate(islice(Mixture(tasks, data).draws(), 400), start=1):  # type: ignore[arg-type]
         counts[draw.task] += 1
@@ -59,15 +60,15 @@ def test_a_source_of_two_tasks_is_counted_once() -> None:
 @pytest.mark.parametrize("start", [0, 1, 5, 12, 13])
 def test_resuming_at_a_step_gives_the_same_draws(start: int) -> None:
     """Row 13."""
-    whole = list(BatchPlan(mixture(), 4, 13))
-    assert list(BatchPlan(mixture(), 4, 13, start)) == whole[start:]
-    assert len(BatchPlan(mixture(), 4, 13, start)) == 13
+    whole = list(SamplePlan(mixture(), 4, 13))
+    assert list(SamplePlan(mixture(), 4, 13, start)) == whole[start:]
+    assert len(SamplePlan(mixture(), 4, 13, start)) == 13 - start
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
 def test_draws_do_not_depend_on_the_batch_size(batch_size: int) -> None:
     """Row 25: nor do they on the number of processes, because the order is a function of the position alone."""
-    assert flat(BatchPlan(mixture(), batch_size, 24 // batch_size)) == flat(BatchPlan(mixture(), 24, 1))
+    assert flat(SamplePlan(mixture(), batch_size, 24 // batch_size)) == flat(SamplePlan(mixture(), 24, 1))
 
 
 @pytest.mark.parametrize("length", [1, 7, 100])
