@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -121,7 +121,6 @@ class JanusTraining(lightning.LightningModule):
     # -- a step --------------------------------------------------------------------------------------------------
 
     def training_step(self, step: Step, batch_index: int) -> None:
-        self._count_bad(step.bad)
         seed_step(self._seed, self.stage.name, self.global_step, rank_and_world()[0])
         counts = self._counts(step)
         losses = self._backward(step, counts)
@@ -146,12 +145,14 @@ class JanusTraining(lightning.LightningModule):
             self.trainer.should_stop = True
 
     def _counts(self, step: Step) -> StepCounts:
-        """One collective call a step: what all processes hold, and whether one of them was asked to stop."""
-        here: list[float] = [float(self._stopping())]
+        """What all processes hold, and whether one of them was asked to stop: one collective call a step."""
+        here: list[float] = [float(self._stopping()), len(step.bad)]
         for task in TASKS:
             lengths = [n for row in step.rows for n, of in zip(row.lengths, row.tasks, strict=True) if of == task]
             here += [sum(row.supervised().get(task, 0) for row in step.rows), len(lengths), sum(lengths)]
-        stop, *rest = sum_over_processes(here, self.device)
+        stop, bad, *rest = sum_over_processes(here, self.device)
+        if bad:
+            self._count_bad([text for texts in of_all_processes(step.bad) for text in texts])
         by_task = {task: [int(value) for value in rest[3 * at : 3 * at + 3]] for at, task in enumerate(TASKS)}
         supervised = {task: values[0] for task, values in by_task.items() if values[0]}
         if not supervised:
@@ -215,7 +216,7 @@ class JanusTraining(lightning.LightningModule):
             "continue with --resume",
         )
 
-    def _count_bad(self, bad: tuple[str, ...]) -> None:
+    def _count_bad(self, bad: Sequence[str]) -> None:
         self.bad |= dict.fromkeys(bad)
         if len(self.bad) > self._bad_records:
             first = "\n".join(f"  {text}" for text in list(self.bad)[:5])
