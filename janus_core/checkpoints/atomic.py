@@ -37,10 +37,13 @@ def make_good(target: Path) -> None:
 
 
 @contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
-    """Give a path beside the target to write to; on success it replaces the target, on failure it is removed."""
+def atomic_file(target: Path, writer: str = "") -> Iterator[Path]:
+    """Give a path beside the target to write to; on success it replaces the target, on failure it is removed.
+
+    Processes that write the same target at the same time need a ``writer`` each, or they write to the same path.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}{writer and f'.{writer}'}.partial")
     try:
         yield partial
         os.replace(partial, target)
