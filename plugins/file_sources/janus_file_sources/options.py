@@ -36,7 +36,7 @@ class RouteOptions(Options):
     route: str = Field(default="image", description="understanding route that the images go through")
 
 
-class ImageFileOptions(FileOptions, RouteOptions):
+class ImageFileOptions(RouteOptions, FileOptions):
     """Readers of a file that names images."""
 
     images: str | None = Field(
@@ -57,7 +57,7 @@ class CaptionTaskOptions(RouteOptions):
     )
 
 
-class CaptionOptions(ImageFileOptions, CaptionTaskOptions):
+class CaptionOptions(CaptionTaskOptions, ImageFileOptions):
     """Options of ``image_captions``: lines such as ``{"image": "cat.jpg", "caption": "a cat on a sofa"}``."""
 
     image_key: str = Field(default="image", description="key of the image's path; `a.b` is the key b in the object a")
@@ -83,7 +83,7 @@ class TextOptions(FileOptions):
     text_key: str = Field(default="text", description="key of the text; `a.b` is the key b in the object a")
 
 
-class WebDatasetOptions(FilesOptions, CaptionTaskOptions):
+class WebDatasetOptions(CaptionTaskOptions, FilesOptions):
     """Options of ``webdataset``: tar shards in which ``000.jpg`` and ``000.txt`` (or ``000.json``) are a sample."""
 
     extensions: tuple[str, ...] = Field(
@@ -101,7 +101,7 @@ class WebDatasetOptions(FilesOptions, CaptionTaskOptions):
     )
 
 
-class ParquetOptions(FilesOptions, CaptionTaskOptions):
+class ParquetOptions(CaptionTaskOptions, FilesOptions):
     """Options of ``parquet``: files as Hugging Face writes them, pictures inside."""
 
     image_column: str = Field(
@@ -136,7 +136,7 @@ class ClassFolderOptions(RouteOptions):
     )
 
 
-class CocoOptions(ImageFileOptions, CaptionTaskOptions):
+class CocoOptions(CaptionTaskOptions, ImageFileOptions):
     """Options of ``coco_captions``: ``{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}``."""
 
     captions: Literal["all", "one"] = Field(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from tqdm import tqdm
 
 from janus_core.interfaces import BadRecord, BuildContext, Sample
 from janus_file_sources.captioned import caption_sample
@@ -36,7 +37,9 @@ class WebDataset:
         self._options = options
         self._shards = find_files(options.path, folder)
         index_folder = folder / options.index if options.index is not None else None
-        indexes = [shard_index(shard, index_folder) for shard in self._shards]
+        # The first use of a large set takes minutes: 10 000 samples of three members about a second.
+        waiting = tqdm(self._shards, "indexes of shards", disable=None, delay=5, leave=False)
+        indexes = [shard_index(shard, index_folder) for shard in waiting]
         self._signatures = [index.signature for index in indexes]
         self._ends = np.cumsum([len(index.keys) for index in indexes])
         self._keys = PackedTexts.joined([index.keys for index in indexes])
