@@ -177,12 +177,13 @@ class _Run:
         point = sound_point(paths.points, stage.name, self.say) if resume else None
         if point is not None:
             self.say(f"resuming at step {point.step} of {stage.steps}")
-            if (point.processes, point.threads) != (self.recipe.run.processes, self.threads):
+            processes = recipe.run.processes
+            if (point.processes, point.threads) != (processes, self.threads):
                 self.say(
-                    f"with {self.recipe.run.processes} processes of {self.threads} threads where it had {point.processes} of "
+                    f"with {processes} processes of {self.threads} threads where it had {point.processes} of "
                     f"{point.threads}: the run goes on, but not bit by bit as it would have"
                 )
-            if stage.batch_unit == "rows" and point.processes != self.recipe.run.processes:
+            if stage.batch_unit == "rows" and point.processes != processes:
                 raise UserError(
                     f"stage {stage.name} fills rows from one stream a process, and was begun with {point.processes}",
                     f"resume with {point.processes} processes",
