@@ -361,8 +361,8 @@ class BenchmarkResult:
         protocol: name and version of the way of prompting and scoring, ``name@version``.
         scores: the numbers.
         items: one record an item; ``task`` is ``understanding`` (scene, question, answer, truth, right) or
-            ``generation`` (scene, prompt, picture, objects_right, objects). ``counts``: what the item adds to each score,
-            score name -> (right, of), so that every number can be computed again from the items alone.
+            ``generation`` (scene, prompt, picture, objects_right, objects). ``counts``: what the item adds to each
+            score, score name -> [right, of], so that every number can be computed again from the items alone.
         pictures: PIL images by file name.
         attribution: what must stand beside the pictures (authors, licence).
     """
