@@ -21,8 +21,8 @@ Budget = dict[str, dict[str, int | None]]
 def budget(recipe: Recipe) -> Budget:
     """Steps and samples of each task in each stage.
 
-    A mixture in samples is exact to less than one sample, which is rounded here. What a stage that counts packed rows or
-    tokens takes depends on the lengths of its samples: None.
+    A mixture in samples is exact to less than one sample, which is rounded here. What a stage takes that counts packed
+    rows or tokens depends on the lengths of its samples: None.
     """
     return {stage.name: _stage(stage) for stage in recipe.stages}
 
@@ -76,7 +76,7 @@ class Matched(BaseModel):
         return f"{self.quantity} of {among}: NOT equal: {told}"
 
     def _differ(self) -> bool:
-        return len({tuple(sorted(counts.items())) for counts in self.values.values()}) > 1  # type: ignore[type-var]
+        return len({tuple(sorted(counts.items())) for counts in self.values.values()}) > 1
 
 
 def _counts(counts: Mapping[str, int | None]) -> str:

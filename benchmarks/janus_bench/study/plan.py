@@ -141,7 +141,7 @@ def make_plan(study: Study, folder: Path) -> Plan:
 
 
 def row_name(labels: Mapping[str, str]) -> str:
-    """The label of the only axis, or ``axis=label`` of each; a dotted path goes by its last word that says something."""
+    """The label of the only axis, or ``axis=label`` of each; a dotted path goes by its last telling word."""
     if len(labels) == 1:
         return next(iter(labels.values()))
     return (
