@@ -106,6 +106,7 @@ class _Study:
         if state.parameters is None:
             row.parameters = row.parameters or count_parameters(self.plan, row)
             state.parameters = row.parameters
+            folder.write(state)
         if not state.trained:
             asked = [argument for text in state.sets for argument in ("--set", text)]
             command = ["train", state.recipe, *asked, "--out", str(folder.run), "--resume", "--no-progress"]

@@ -45,8 +45,15 @@ class Runner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class LocalProcesses:
-    """A process for each command; none outlives the study."""
+    """A process for each command; none outlives the study.
+
+    Attributes:
+        program: what takes the arguments.
+    """
+
+    program: tuple[str, ...] = (sys.executable, "-m", "janus_core")
 
     def run(self, arguments: Sequence[str], log: Path, lock: int) -> Ending:
         """See `Runner.run`. A second interrupt kills the command."""
@@ -54,7 +61,7 @@ class LocalProcesses:
         with log.open("ab") as output:
             # A session of its own: Ctrl-C in a terminal would else reach it twice, and the second stops without saving.
             process = subprocess.Popen(
-                [sys.executable, "-m", "janus_core", *arguments],
+                [*self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
