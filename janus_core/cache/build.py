@@ -9,6 +9,7 @@ from typing import Any
 
 from janus_core.cache.reading import stage_batches
 from janus_core.cache.stage import StageCache, stage_cache
+from janus_core.cache.stream import stream_of
 from janus_core.checkpoints.own import build_filled, read_checkpoint
 from janus_core.config.parts import match_parts
 from janus_core.config.recipe import CacheConfig, Recipe, StageConfig
@@ -115,7 +116,8 @@ class Builder:
                 with cache:
                     if cache.parts:
                         batches = stage_batches(self.recipe, stage, self.sources, cache.probe)
-                        cache.fill(progress(batches, stage.steps), enough=enough)
+                        stream = stream_of(self.recipe, stage, self.sources, folder=self.folder) if compute else None
+                        cache.fill(progress(batches, stage.steps), stream=stream, trust=False, enough=enough)
                         yield stage, cache
                     elif stage_name is not None:
                         raise UserError(f"nothing can be cached in stage {stage.name}", "choose another --stage")

@@ -83,18 +83,22 @@ def is_whole(path: Path) -> bool:
 
 
 class ShardReader:
-    """Entries by key, from any number of shards; each process opens the files itself when it first needs them."""
+    """Entries by key, from any number of shards; each process opens the files itself when it first needs them.
+
+    Attributes:
+        paths: of the shards.
+    """
 
     def __init__(self, paths: Sequence[Path] = ()) -> None:
-        self._paths = tuple(paths)
+        self.paths = tuple(paths)
         self._files: list[Any] = []
         self._places: dict[bytes, tuple[int, int, int]] | None = None
 
     def __getstate__(self) -> tuple[Path, ...]:
-        return self._paths
+        return self.paths
 
     def __setstate__(self, paths: tuple[Path, ...]) -> None:
-        self._paths, self._files, self._places = paths, [], None
+        self.paths, self._files, self._places = paths, [], None
 
     def __len__(self) -> int:
         return len(self._index())
@@ -117,7 +121,7 @@ class ShardReader:
     def _index(self) -> dict[bytes, tuple[int, int, int]]:
         if self._places is None:
             places: dict[bytes, tuple[int, int, int]] = {}
-            for shard, path in enumerate(self._paths):
+            for shard, path in enumerate(self.paths):
                 slices, keys, lengths = _open(path)
                 self._files.append(slices)
                 start = 0

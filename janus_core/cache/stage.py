@@ -9,6 +9,9 @@ record["cache"] = cache.close()
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -22,7 +25,7 @@ import torch
 from janus_core.cache.encode import BATCH, PartEncoder, move
 from janus_core.cache.shards import Entry, ShardReader, is_whole, pack_shard, write_shard
 from janus_core.cache.space import Role, Space, space_of
-from janus_core.cache.store import Store, bytes_of, shards, touch
+from janus_core.cache.store import Store, bytes_of, read_json, shards, touch
 from janus_core.cache.transforms import CachedTransform, Probe, ProbingTransform, collate
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.errors import UserError
@@ -35,6 +38,8 @@ SHARD_BYTES = 128 * 2**20
 TIMED_READS = 32
 """Entries that are read once more to time it."""
 TOKENIZER = "generation_tokenizer"
+STREAMS = "streams"
+"""Folder in a space: one file for each stream of inputs that it holds whole."""
 
 
 class _Given(Protocol):
@@ -56,6 +61,7 @@ class Tally:
 
     uses: int = 0
     entries: int = 0
+    probed: int = 0
     computed: int = 0
     checked: int = 0
     missing: int = 0
@@ -74,7 +80,7 @@ class Tally:
     @property
     def cached(self) -> float:
         """Seconds that an input takes with a cache: its hash and the reading of its entry."""
-        return self.hashed / max(self.uses, 1) + self.read
+        return self.hashed / max(self.probed, 1) + self.read
 
 
 class CachedPart:
@@ -105,6 +111,7 @@ class CachedPart:
         self._doubted: list[tuple[bytes, Prepared]] = []
         self._unwritten: dict[bytes, Entry] = {}
         self._unwritten_bytes = 0
+        self._known: dict[str, Any] = {}
         self.reader = self._open()
         self.probing = ProbingTransform(
             encoder.name, encoder.transform, space, self.reader, check, secrets.token_bytes(8)
@@ -122,11 +129,49 @@ class CachedPart:
                 path.unlink(missing_ok=True)
         return ShardReader(whole)
 
+    def knows(self, stream: str) -> bool:
+        """Whether all inputs of a stream are known to be here."""
+        facts = read_json(self._path / STREAMS / f"{stream}.json")
+        known = bool(facts) and set(facts["shards"]) <= {path.name for path in self.reader.paths}
+        self._known = facts if known else {}
+        return known
+
+    def check_first(self) -> int:
+        """Check the first inputs of a known stream in place of some of all; how many there must be."""
+        count: int = self._known["entries"]
+        share, self.probing.check = self.probing.check, 1.0
+        return min(count, max(BATCH, math.ceil(share * count)))
+
+    @property
+    def looked_at(self) -> int:
+        """How many entries were checked, or are about to be."""
+        return self.tally.checked + len(self._doubted)
+
+    def remember(self, stream: str) -> None:
+        """Note that all inputs of a stream are here."""
+        if self.tally.missing:
+            return
+        facts = {
+            "entries": self.tally.entries,
+            "uses": self.tally.uses,
+            "shards": [path.name for path in self.reader.paths],
+        }
+        folder = self._path / STREAMS
+        folder.mkdir(exist_ok=True)
+        partial = folder / f".{stream}-{os.getpid()}.partial"
+        partial.write_text(json.dumps(facts), encoding="utf-8")
+        os.replace(partial, folder / f"{stream}.json")
+
+    def stop(self) -> None:
+        """The rest of a known stream is not looked at."""
+        self.tally.entries, self.tally.uses = self._known["entries"], self._known["uses"]
+
     def take(self, probes: Iterable[Probe]) -> None:
         """Take note of the inputs of a batch; compute and check when enough have come together."""
         tally = self.tally
         for probe in probes:
             tally.uses += 1
+            tally.probed += 1
             tally.hashed += probe.hashed
             if probe.prepared is not None:
                 tally.transforms += 1
@@ -247,12 +292,17 @@ class StageCache:
         self.probe = _assembler(built.assembler, {name: part.probing for name, part in self.parts.items()})
         self.assembler = built.assembler
 
-    def fill(self, batches: Iterable[Probed], *, enough: int | None = None) -> None:
+    def fill(
+        self, batches: Iterable[Probed], *, stream: str | None = None, trust: bool = True, enough: int | None = None
+    ) -> None:
         """Compute what is missing of the inputs of all these batches, and check some of what is there.
 
         Args:
             batches: packed with `probe`; their inputs and pixels are then lists of `Probe`. The parts in the middle
                 of a model are moved to the cache's device and back.
+            stream: name of all these batches (`stream_of`): when they were all cached before, and no shard was lost
+                since, only the first are looked at, to be checked. None: look at all.
+            trust: false looks at all of a stream, also if it is known.
             enough: stop when this many entries of every part were checked.
 
         Raises:
@@ -264,14 +314,25 @@ class StageCache:
         began = time.perf_counter()
         before = {name: move(part.encoder.part, part.encoder.device) for name, part in self.parts.items()}
         try:
+            wanted: dict[str, int] | None = None
+            if enough is not None:
+                wanted = dict.fromkeys(self.parts, enough)
+            elif stream is not None and trust and all(part.knows(stream) for part in self.parts.values()):
+                wanted = {name: part.check_first() for name, part in self.parts.items()}
+            whole = True
             for batch in batches:
                 for name, probes in _probes(batch):
                     if name in self.parts:
                         self.parts[name].take(probes)
-                if enough is not None and all(part.tally.checked >= enough for part in self.parts.values()):
+                if wanted is not None and all(self.parts[name].looked_at >= wanted[name] for name in wanted):
+                    whole = False
                     break
             for part in self.parts.values():
                 part.finish()
+                if whole and stream is not None:
+                    part.remember(stream)
+                elif not whole and enough is None:
+                    part.stop()
         finally:
             for name, device in before.items():
                 move(self.parts[name].encoder.part, device)

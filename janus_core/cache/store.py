@@ -124,11 +124,16 @@ def unused(space: Path) -> Iterator[bool]:
 
 def read_space(path: Path) -> dict[str, Any]:
     """The facts of a space; empty if the file is damaged."""
+    return read_json(path / SPACE)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty if there is none or it is damaged."""
     try:
-        facts = json.loads((path / SPACE).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return facts if isinstance(facts, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def shards(path: Path) -> list[Path]:

@@ -11,17 +11,21 @@ from janus_core.cache.build import Builder, with_cache
 from janus_core.cache.measure import Measured, measure
 
 
-def measured(tiny: ModuleType, folder: Path, options: dict[str, object], steps: int) -> Measured:
+def measured(
+    tiny: ModuleType, folder: Path, options: dict[str, object], steps: int, precision: str = "32-true"
+) -> Measured:
     """Stage 1 of the paper, with a tower of these sizes in place of the tiny one."""
     values = tiny.three_stages(tiny.recipe("understanding"), steps=steps + 1)
     values["model"]["encoders"]["image"] = {"type": "siglip", "options": {"custom": options, "weights": "none"}}
+    values["run"]["precision"] = precision
     recipe = with_cache(tiny.validated(values), folder / "cache")
     return measure(Builder(recipe, folder, print), "stage1", steps)
 
 
-def test_losses_stay_equal_while_the_model_trains(tiny: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_losses_stay_equal_while_the_model_trains(tiny: ModuleType, tmp_path: Path, precision: str) -> None:
     sizes: dict[str, object] = {"image_size": 32, "patch_size": 8, "width": 32, "depth": 2, "heads": 2}
-    found = measured(tiny, tmp_path, sizes, 4)
+    found = measured(tiny, tmp_path, sizes, 4, precision)
     assert len(set(found.live.losses)) == len(found.live.losses) == 5
     assert found.largest_difference == 0
 

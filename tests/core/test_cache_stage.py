@@ -22,6 +22,7 @@ from janus_core.cache.shards import Entry, ShardReader, pack_shard, write_shard
 from janus_core.cache.space import Space
 from janus_core.cache.stage import StageCache, stage_cache
 from janus_core.cache.store import Store, shards
+from janus_core.cache.stream import stream_of
 from janus_core.cache.transforms import CachedTransform, ProbingTransform, collate, same
 from janus_core.data.sources import build_sources
 from janus_core.errors import UserError
@@ -312,6 +313,91 @@ def test_two_runs_fill_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> N
     with desk.filled() as cache:
         assert [part.tally.computed for part in cache.parts.values()] == [0, 0]
         assert [part.tally.checked for part in cache.parts.values()] == [6, 6]
+
+
+# -- known streams -----------------------------------------------------------------------------------------------------
+
+
+def passed(desk: Desk, **options: Any) -> tuple[int, StageCache]:
+    """How many batches a fill looks at, and the cache."""
+    count = 0
+
+    def counted(batches: Any) -> Any:
+        nonlocal count
+        for batch in batches:
+            count += 1
+            yield batch
+
+    cache = desk.open()
+    stream = stream_of(desk.recipe, desk.stage, desk.sources, folder=desk.folder)
+    cache.fill(counted(desk.batches(cache.probe)), stream=stream, **options)
+    return count, cache
+
+
+@pytest.fixture
+def long(tiny: ModuleType, tmp_path: Path) -> Desk:
+    """16 entries of each part, two a step."""
+    return Desk(tiny, tmp_path, tiny.recipe("both", tokenizer="patch_vq", steps=8))
+
+
+def test_a_known_stream_is_not_looked_at_again(long: Desk) -> None:
+    live = long.losses(long.built.assembler)
+    assert passed(long)[0] == 8
+    count, cache = passed(long)
+    with cache:
+        assert count == 4  # eight entries are checked
+        assert long.losses(cache.assembler) == live
+        facts = cache.close()["encoders.image"]
+    assert (facts["entries"], facts["uses"], facts["computed"], facts["checked"]) == (16, 16, 0, 8)
+    assert passed(long, trust=False)[0] == 8
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_lost_shard_makes_a_stream_unknown(long: Desk, lost: int) -> None:
+    passed(long)[1].close()
+    long.shards[lost].unlink()
+    count, cache = passed(long)
+    with cache:
+        assert count == 8
+        assert sorted(part.tally.computed for part in cache.parts.values()) == [0, 16]
+    assert passed(long)[0] == 4
+
+
+def test_what_names_a_stream(tiny: ModuleType, tmp_path: Path) -> None:
+    def name(change: Any = None, **process: int) -> str:
+        values = tiny.recipe("both", tokenizer="patch_vq")
+        if change is not None:
+            change(values)
+        desk = Desk(tiny, tmp_path, values)
+        return stream_of(desk.recipe, desk.stage, desk.sources, folder=tmp_path, **process)
+
+    def stage(**changes: Any) -> Any:
+        return lambda values: values["stages"][0].update(changes)
+
+    first = name()
+    assert first == name(stage(learning_rate=0.5))
+    assert first == name(lambda values: values["model"]["language_model"].update(options={"layers": 1}))
+    others = [
+        name(stage(steps=9)),
+        name(stage(batch_size=2)),
+        name(stage(mixture={"understanding": 2, "generation": 1})),
+        name(lambda values: values.update(seed=4)),
+        name(lambda values: values["sources"]["generation"]["options"].update(length=33)),
+        name(rank=0, world=2),
+        name(rank=1, world=2),
+    ]
+    assert len({first, *others}) == 8
+
+
+def test_a_file_that_changes_renames_the_stream(tiny: ModuleType, tmp_path: Path) -> None:
+    from janus_core.cache.stream import _files
+
+    (tmp_path / "data.jsonl").write_text("a")
+    options = {"one": {"options": {"path": "data.jsonl", "task": "text", "list": ["x", 3]}}}
+    before = list(_files(options, tmp_path))
+    assert [entry[0] for entry in before] == ["data.jsonl"]
+    (tmp_path / "data.jsonl").write_text("ab")
+    assert list(_files(options, tmp_path)) != before
 
 
 # -- variable lengths --------------------------------------------------------------------------------------------------
