@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -59,8 +60,8 @@ class PartEncoder:
     def _codes(self, pixels: Any) -> list[Entry]:
         assert self.layout is not None
         codes = cast(GenerationTokenizer, self.part).encode(pixels).cpu()
-        largest = min(self.layout.codebooks)
-        if codes.dim() != 3 or int(codes.min()) < 0 or int(codes.max()) >= max(self.layout.codebooks):
+        largest = max(self.layout.codebooks)
+        if codes.dim() != 3 or int(codes.min()) < 0 or int(codes.max()) >= largest:
             raise UserError(f"{self.name} cannot be cached: its codes {tuple(codes.shape)} are not below {largest}")
         return [Entry(item.to(smallest(self.layout.codebooks))) for item in codes]
 
@@ -82,16 +83,26 @@ class PartEncoder:
 
     def difference(self, kept: Entry, found: Entry) -> tuple[float, float]:
         """(largest difference, largest that is allowed) of an entry and the same computed anew; infinite for codes."""
-        if kept.values.shape != found.values.shape or kept.values.dtype != found.values.dtype:
+        if same(kept.values, found.values) and same(kept.positions, found.positions):
+            return 0.0, 0.0
+        alike = kept.values.shape == found.values.shape and kept.values.dtype == found.values.dtype
+        if self.role == "codes" or not alike or not same(kept.positions, found.positions):
             return float("inf"), 0.0
-        if self.role == "codes":
-            return (0.0 if torch.equal(kept.values, found.values) else float("inf")), 0.0
         allowed = TOLERANCE.get(found.values.dtype, 0.0)
         if self.device.type != "cpu":
             allowed = max(allowed, TOLERANCE_OF_ACCELERATOR)
-        largest = float(found.values.abs().max()) if found.values.numel() else 0.0
-        away = float((kept.values.float() - found.values.float()).abs().max()) if found.values.numel() else 0.0
-        return (float("inf") if away != away else away), allowed * largest
+        largest = float(found.values.abs().max())
+        away = float((kept.values.float() - found.values.float()).abs().max())
+        return (float("inf") if math.isnan(away) else away), allowed * largest
+
+
+def same(first: Tensor | None, second: Tensor | None) -> bool:
+    """Whether two tensors are equal bit by bit, or both None."""
+    if first is None or second is None:
+        return first is second
+    if first.dtype != second.dtype or first.shape != second.shape:
+        return False
+    return torch.equal(first.contiguous().view(torch.uint8), second.contiguous().view(torch.uint8))
 
 
 def move(part: nn.Module, device: torch.device) -> torch.device:

@@ -35,6 +35,8 @@ from janus_core.sequence.assemble import Assembler
 
 SHARD_BYTES = 128 * 2**20
 """A shard is written when its entries are this large."""
+TELL_EVERY = 30.0
+"""Seconds between two lines of news while the cache is filled."""
 TIMED_READS = 32
 """Entries that are read once more to time it."""
 TOKENIZER = "generation_tokenizer"
@@ -319,11 +321,15 @@ class StageCache:
                 wanted = dict.fromkeys(self.parts, enough)
             elif stream is not None and trust and all(part.knows(stream) for part in self.parts.values()):
                 wanted = {name: part.check_first() for name, part in self.parts.items()}
-            whole = True
+            whole, told = True, began
             for batch in batches:
                 for name, probes in _probes(batch):
                     if name in self.parts:
                         self.parts[name].take(probes)
+                if time.perf_counter() - told > TELL_EVERY:
+                    told = time.perf_counter()
+                    counts = ", ".join(f"{p.tally.computed} of {name}" for name, p in self.parts.items())
+                    self._say(f"cache: computed so far: {counts}")
                 if wanted is not None and all(self.parts[name].looked_at >= wanted[name] for name in wanted):
                     whole = False
                     break

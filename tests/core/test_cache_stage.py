@@ -455,6 +455,32 @@ def test_variable_lengths_with_positions(tmp_path: Path) -> None:
     assert cached.digest != words.digest
 
 
+def test_what_counts_as_a_difference() -> None:
+    values, places = torch.tensor([[1.0, -2.0]]), torch.tensor([[3]])
+    found = Entry(values, places)
+    measure = encoder().difference
+    assert measure(Entry(values.clone(), places.clone()), found) == (0.0, 0.0)
+    away, allowed = measure(Entry(values + 1e-3, places), found)
+    assert away == pytest.approx(1e-3, rel=1e-3) and allowed == pytest.approx(2e-5)
+    for wrong in (
+        Entry(values, places + 1),
+        Entry(values, None),
+        Entry(values.double(), places),
+        Entry(values[:, :1], places),
+        Entry(values * float("nan"), places),
+    ):
+        away, allowed = measure(wrong, found)
+        assert away > allowed
+    broken = Entry(values * float("nan"), places)
+    assert measure(broken, broken) == (0.0, 0.0)  # an encoder that gives NaN gives it live too
+
+
+def test_a_long_filling_tells_how_far_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "TELL_EVERY", 0.0)
+    desk.filled().close()
+    assert "cache: computed so far: 0 of encoders.image, 0 of generation_tokenizer" in desk.news
+
+
 @pytest.mark.parametrize("padding", ["before", "forgotten"])
 def test_an_encoder_that_breaks_its_word_is_refused(padding: str) -> None:
     with pytest.raises(UserError, match="cannot be cached"):
