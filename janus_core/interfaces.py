@@ -97,6 +97,11 @@ class Features:
     mask: Tensor | None = None
     positions: Tensor | None = None
 
+    def to(self, device: torch.device) -> Features:
+        """The same on a device."""
+        moved = (None if t is None else t.to(device, non_blocking=True) for t in (self.mask, self.positions))
+        return Features(self.tokens.to(device, non_blocking=True), *moved)
+
 
 class UnderstandingEncoder(Protocol):
     """Raw input of one modality -> semantic feature tokens; an ``nn.Module``."""

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("write a checkpoint in a published Janus format", "janus_core.cli.export_model"),
     "merge": ("add LoRA weights to the weights that they update", "janus_core.cli.merge"),
     "recipe": ("check, show and compare recipes", "janus_core.cli.recipe"),
+    "cache": ("features and codes of frozen parts, computed once", "janus_core.cli.cache"),
     "plugins": ("list and examine plugins and their components", "janus_core.cli.plugins"),
     "doctor": ("check that this environment can run everything", "janus_core.cli.doctor"),
 }

@@ -19,6 +19,7 @@ from janus_core.interfaces import (
     GenerationTokenizer,
     LanguageModel,
     Task,
+    device_of,
 )
 from janus_core.model.lora_names import is_update
 from janus_core.sequence.pack import Batch
@@ -108,14 +109,23 @@ class JanusModel(nn.Module):
     # -- inputs --------------------------------------------------------------------------------------------------
 
     def understand(self, route: str, inputs: Any) -> Features:
-        """Encode a collated batch of a route's inputs and adapt it to the language model: [B, N, width]."""
-        features: Features = self.encoders[route](inputs)
+        """Encode a collated batch of a route's inputs and adapt it to the language model: [B, N, width].
+
+        `Features` are what the encoder would give, from a cache (`janus_core.cache`).
+        """
+        cached = isinstance(inputs, Features)
+        features: Features = inputs.to(device_of(self)) if cached else self.encoders[route](inputs)
         adapted: Features = self.adapters[route](features)
         return adapted
 
     @torch.no_grad()
     def encode_pixels(self, pixels: Tensor) -> Tensor:
-        """float [P, 3, S, S] in [-1, 1] -> codes int64 [P, N, C]; never with gradient, the tokenizer is frozen."""
+        """float [P, 3, S, S] in [-1, 1] -> codes int64 [P, N, C]; never with gradient, the tokenizer is frozen.
+
+        int64 are codes already, from a cache (`janus_core.cache`).
+        """
+        if pixels.dtype == torch.int64:
+            return pixels
         codes: Tensor = cast(GenerationTokenizer, self.generation_tokenizer).encode(pixels)
         return codes
 
