@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from janus_core.config.recipe import Recipe, StageConfig
-from janus_core.data.loader import StageDataset, stage_loader
-from janus_core.data.mixture import Mixture, SamplePlan
+from janus_core.data.steps import stage_steps
 from janus_core.interfaces import DataSource
 from janus_core.sequence.assemble import Assembler
 from janus_core.sequence.pack import Batch
@@ -20,22 +20,17 @@ def stage_batches(
     *,
     steps: int | None = None,
     workers: int | None = None,
+    rank: int = 0,
 ) -> Iterator[Batch]:
-    """The packed batches of a stage of one process, from its first step on.
+    """The packed rows of a stage that a process passes through the model, from the first step on.
 
     Args:
-        steps: how many; None for the whole stage.
+        steps: of how many steps; None for the whole stage.
         workers: processes that read; None as the recipe says.
+        rank: of the process.
     """
-    dataset = StageDataset(
-        sources,
-        assembler,
-        seed=recipe.seed,
-        condition_drop=stage.condition_drop,
-        bad_records=recipe.run.bad_records,
-    )
-    mixture = Mixture(stage.mixture, stage.data, stage.batch_size)
-    plan = SamplePlan(mixture, stage.batch_size, min(steps or stage.steps, stage.steps))
-    workers = recipe.run.workers if workers is None else workers
-    for loaded in stage_loader(dataset, plan, assembler, workers=workers):
-        yield loaded.batch
+    all_steps = stage_steps(recipe, stage, sources, assembler, workers=workers, rank=rank)
+    for step in islice(all_steps, steps):
+        yield from step.rows
+        if step.spare is not None:
+            yield step.spare

@@ -11,7 +11,7 @@ from typing import Any
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.interfaces import DataSource
 
-FIELDS = ("steps", "batch_size", "batch_unit", "row_tokens", "mixture", "mixture_unit", "data")
+FIELDS = ("steps", "batch_size", "batch_unit", "row_tokens", "mixture", "mixture_unit", "data", "first_sentence")
 
 
 def stream_of(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from janus_core.errors import UserError
 
-
 STUDIES = "studies"
 """Folder of the shipped studies, beside the recipes."""
 

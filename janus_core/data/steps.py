@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from janus_core.config.recipe import StageConfig
+from janus_core.config.recipe import Recipe, StageConfig
+from janus_core.data.lengths import sample_ratios
 from janus_core.data.loader import Item, SampleLoader, StageDataset
 from janus_core.data.mixture import Draw, Mixture, SamplePlan, StreamPlan
+from janus_core.interfaces import DataSource
 from janus_core.sequence.assemble import Assembled, Assembler
 from janus_core.sequence.pack import Batch, pack
 from janus_core.sequence.rows import all_rows, first_row
@@ -143,6 +145,47 @@ class Steps(Iterable[Step]):
                 if place is None:
                     place, number = number, number + 1
                 yield place, item
+
+
+def stage_steps(
+    recipe: Recipe,
+    stage: StageConfig,
+    sources: Mapping[str, DataSource],
+    assembler: Assembler,
+    *,
+    workers: int | None = None,
+    start: int = 0,
+    place: Place | None = None,
+    rank: int = 0,
+) -> Steps:
+    """The steps of a stage as its recipe has them, this process' part.
+
+    Args:
+        assembler: the model's, or one that reads or fills a cache.
+        workers: processes that read; None as the recipe says.
+        start, place, rank: see `Steps`.
+    """
+    dataset = StageDataset(
+        sources,
+        assembler,
+        seed=recipe.seed,
+        condition_drop=stage.condition_drop,
+        first_sentence=stage.first_sentence,
+        longest=stage.row_tokens,
+        bad_records=recipe.run.bad_records,
+    )
+    return Steps(
+        stage,
+        Mixture(sample_ratios(stage, dataset), stage.data, stage.batch_size),
+        dataset,
+        assembler,
+        workers=recipe.run.workers if workers is None else workers,
+        start=start,
+        place=place,
+        rank=rank,
+        world=recipe.run.processes,
+        complete=recipe.run.strategy == "fsdp",
+    )
 
 
 def _spare_samples(stage: StageConfig, dataset: StageDataset) -> list[Assembled]:

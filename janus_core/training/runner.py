@@ -12,6 +12,9 @@ import lightning
 from lightning.pytorch.utilities.seed import isolate_rng
 from safetensors.torch import load_file
 
+from janus_core.cache.reading import stage_batches
+from janus_core.cache.stage import StageCache, stage_cache
+from janus_core.cache.stream import stream_of
 from janus_core.checkpoints.own import (
     UPDATES,
     WEIGHTS,
@@ -24,11 +27,9 @@ from janus_core.checkpoints.own import (
     save_checkpoint,
 )
 from janus_core.config.recipe import Recipe, StageConfig
-from janus_core.data.lengths import sample_ratios
 from janus_core.data.loader import StageDataset
-from janus_core.data.mixture import Mixture
 from janus_core.data.sources import build_sources
-from janus_core.data.steps import Steps
+from janus_core.data.steps import Steps, stage_steps
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling, Task
@@ -188,7 +189,10 @@ class _Run:
                     f"stage {stage.name} fills rows from one stream a process, and was begun with {point.processes}",
                     f"resume with {point.processes} processes",
                 )
-        module, stopping, callbacks, steps = self._prepare(built, stage, paths.points / point.file if point else None)
+        cache = self._cache(built, stage)
+        module, stopping, callbacks, steps = self._prepare(
+            built, stage, paths.points / point.file if point else None, cache
+        )
         points = Points(paths.points, stage.name, recipe.run.checkpoint_every, recipe.run.keep_checkpoints)
         start = point.step if point else 0
         version = f"{stage.name}-from-{start:06d}" if start else stage.name  # a logger overwrites what it finds
@@ -201,6 +205,7 @@ class _Run:
                 trainer.fit(module, steps, ckpt_path=ckpt, weights_only=True if ckpt else None)
         finally:
             stopping.restore()
+            saved = cache.close() if cache else {}
         if trainer.global_step < stage.steps:
             points.save(trainer)
             if self.rank == 0:
@@ -210,7 +215,8 @@ class _Run:
             module.average.apply()
         built = self._gathered(built)
         if self.rank == 0:
-            self._finish(built, stage, index, module, before, round(time.monotonic() - began, 1))
+            facts = {"seconds": round(time.monotonic() - began, 1)} | ({"cache": saved} if saved else {})
+            self._finish(built, stage, index, module, before, facts)
         wait_for_all()
         if self.sharded and self.rank:  # the others have only the names and shapes of the gathered weights
             load_weights(built.model, paths.checkpoint / WEIGHTS)
@@ -220,31 +226,35 @@ class _Run:
             raise Interrupted(f"{stage.name}: stopped and saved after its last step")
         return built
 
+    def _cache(self, built: BuiltModel, stage: StageConfig) -> StageCache | None:
+        """The features and codes of the frozen parts, all computed; None if the recipe names no cache."""
+        cache = stage_cache(built, self.recipe, stage, folder=self.folder, say=self.say)
+        if cache is not None:
+            rows = stage_batches(self.recipe, stage, self.sources, cache.probe, rank=self.rank)
+            stream = stream_of(
+                self.recipe,
+                stage,
+                self.sources,
+                folder=self.folder,
+                rank=self.rank,
+                world=self.recipe.run.processes,
+            )
+            cache.fill(rows, stream=stream)
+        return cache
+
     def _prepare(
-        self, built: BuiltModel, stage: StageConfig, point: Path | None
+        self, built: BuiltModel, stage: StageConfig, point: Path | None, cache: StageCache | None
     ) -> tuple[JanusTraining, StopSoftly, list[lightning.Callback], Steps]:
         """The module, the steps from the point on, and what is called between them."""
         recipe, run = self.recipe, self.recipe.run
-        dataset = StageDataset(
-            self.sources,
-            built.assembler,
-            seed=recipe.seed,
-            condition_drop=stage.condition_drop,
-            first_sentence=stage.first_sentence,
-            longest=stage.row_tokens,
-            bad_records=run.bad_records,
-        )
-        steps = Steps(
+        steps = stage_steps(
+            recipe,
             stage,
-            Mixture(sample_ratios(stage, dataset), stage.data, stage.batch_size),
-            dataset,
-            built.assembler,
-            workers=run.workers,
+            self.sources,
+            cache.assembler if cache else built.assembler,
             start=int(point.stem.rpartition("-")[2]) if point else 0,
             place=place_in(point, self.rank) if point else None,
             rank=self.rank,
-            world=self.recipe.run.processes,
-            complete=self.sharded,
         )
         stopping = StopSoftly(self.say)
         module = JanusTraining(
@@ -297,7 +307,7 @@ class _Run:
         index: int,
         module: JanusTraining,
         before: dict[str, str],
-        seconds: float,
+        facts: dict[str, Any],
     ) -> None:
         """Check that what is frozen did not move, then write the record and the checkpoint of a stage."""
         paths = self.paths
@@ -305,9 +315,8 @@ class _Run:
         if changed := [name for name in before if before[name] != after[name]]:
             raise AssertionError(f"frozen parts changed: {', '.join(changed)}")
         trained = sorted(set(built.model.parts()) - set(before))
-        facts: dict[str, Any] = {
+        facts |= {
             "steps": stage.steps,
-            "seconds": seconds,
             "trained": trained,
             "frozen_sha256": after,
             "bad_records": list(module.bad),
