@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,11 @@ from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling, Task
 from janus_core.model.build import BuiltModel, build_model, seeded
 from janus_core.model.lora import inject, load_updates
 from janus_core.training.blocks import prepared_blocks
-from janus_core.training.callbacks import SamplesEvery, StageProgress
+from janus_core.training.callbacks import SamplesEvery, StageProgress, WriteMetrics
 from janus_core.training.module import JanusTraining
 from janus_core.training.optimiser import parameter_groups
 from janus_core.training.points import Points, place_in, points_of, remove, sound_point
-from janus_core.training.processes import begun_as, wait_for_all
+from janus_core.training.processes import begun_as, of_all_processes, wait_for_all
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
 from janus_core.training.sharding import whole_state
@@ -196,7 +196,10 @@ class _Run:
         start = point.step if point else 0
         version = f"{stage.name}-from-{start:06d}" if start else stage.name  # a logger overwrites what it finds
         loggers = stage_loggers(recipe.run, paths.logs, recipe.name, version)
-        trainer = stage_trainer(recipe.run, stage, [points, *callbacks, stopping], loggers, progress=self.progress)
+        # A point after what is measured and drawn at its step: when the run goes on from there, that is not done again.
+        trainer = stage_trainer(
+            recipe.run, stage, [*callbacks, WriteMetrics(), points, stopping], loggers, progress=self.progress
+        )
         began = time.monotonic()
         try:
             with quiet(), isolate_rng(), prepared_blocks(built.model, recipe.run):
@@ -204,10 +207,12 @@ class _Run:
                 trainer.fit(module, steps, ckpt_path=ckpt, weights_only=True if ckpt else None)
         finally:
             stopping.restore()
+        # A signal to any process stops all of them.
+        came = [number for numbers in of_all_processes(stopping.came) for number in numbers]
         if trainer.global_step < stage.steps:
             points.save(trainer)
             if self.rank == 0:
-                requeue(stopping.came, self.say)
+                requeue(came, self.say)
             raise Interrupted(f"{stage.name}: stopped and saved after step {trainer.global_step} of {stage.steps}")
         if module.average is not None:
             module.average.apply()
@@ -217,9 +222,11 @@ class _Run:
         wait_for_all()
         if self.sharded and self.rank:  # the others have only the names and shapes of the gathered weights
             load_weights(built.model, paths.checkpoint / WEIGHTS)
-        if stopping.came and index + 1 < len(recipe.stages):
+            if recipe.lora is not None:
+                load_updates(built.model, load_file(paths.checkpoint / UPDATES))
+        if came and index + 1 < len(recipe.stages):
             if self.rank == 0:
-                requeue(stopping.came, self.say)
+                requeue(came, self.say)
             raise Interrupted(f"{stage.name}: stopped and saved after its last step")
         return built
 
@@ -281,6 +288,8 @@ class _Run:
         fresh = build_model(
             self.recipe.model, self.recipe.text, seed=self.recipe.seed, folder=self.folder, skip_weights=True
         )
+        if self.recipe.lora is not None:
+            inject(fresh.model, self.recipe.lora)
         if self.rank == 0:
             fresh.model.load_state_dict(state)
         fresh.random = built.random
@@ -291,7 +300,17 @@ class _Run:
         gathered = self._gathered(built)
         if self.rank == 0:
             about = {"stage": stage.name, "step": step, "validation": losses}
-            save_checkpoint(self.paths.best, gathered, self.recipe, about)
+            trained = set(built.model.parts()) - built.model.frozen
+            gathered = replace(gathered, random=[name for name in built.random if name not in trained])
+            self._save(self.paths.best, gathered, about)
+
+    def _save(self, folder: Path, built: BuiltModel, about: dict[str, Any]) -> None:
+        """Write a checkpoint, with what is known of the published model that the run started from."""
+        source = None
+        if self.origin is not None:
+            source = self.origin.source
+            about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
+        save_checkpoint(folder, built, self.recipe, about, source)
 
     def _finish(
         self,
@@ -319,12 +338,7 @@ class _Run:
             self.say(f"{len(module.bad)} unusable records were passed over; the first: {next(iter(module.bad))}")
         built.random = [name for name in built.random if name not in trained]
         paths.write_record({"stages": paths.read_record().get("stages", {}) | {stage.name: facts}})
-        about: dict[str, Any] = {"stages_done": index + 1, "frozen_sha256": after}
-        source = None
-        if self.origin is not None:
-            source = self.origin.source
-            about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
-        save_checkpoint(paths.checkpoint, built, self.recipe, about, source)
+        self._save(paths.checkpoint, built, {"stages_done": index + 1, "frozen_sha256": after})
         for point in points_of(paths.points):
             remove(paths.points, point)
 
