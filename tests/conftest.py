@@ -12,13 +12,17 @@ import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before any test module imports torch
 
-NAME = "janus_tests_tiny"
-if NAME not in sys.modules:  # test folders are no packages: the helper is loaded by its path
-    spec = importlib.util.spec_from_file_location(NAME, Path(__file__).with_name("tiny.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[NAME] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[NAME])
+
+def _helper(name: str) -> ModuleType:
+    """A file beside this one as a module: test folders are no packages."""
+    full = f"janus_tests_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[full] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[full])
+    return sys.modules[full]
 
 
 @pytest.fixture(autouse=True)
@@ -33,4 +37,10 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
     """Recipes in which every part is its `tiny` preset; see tests/tiny.py."""
-    return sys.modules[NAME]
+    return _helper("tiny")
+
+
+@pytest.fixture(scope="session")
+def recorder() -> ModuleType:
+    """Writes down what a training run does; see tests/recorder.py."""
+    return _helper("recorder")
