@@ -338,6 +338,7 @@ class Score:
         correct: right answers; ``total``: answers.
         baselines: name -> fraction in [0, 1] (majority, blind, chance ...).
         ceilings: name -> fraction that a perfect model could reach under this measurement.
+        task: the side of the model that it measures; the first score of a side stands for it in tables of many models.
     """
 
     name: str
@@ -345,6 +346,7 @@ class Score:
     total: int
     baselines: Mapping[str, float] = field(default_factory=dict)
     ceilings: Mapping[str, float] = field(default_factory=dict)
+    task: Task | None = None
 
     @property
     def value(self) -> float:
@@ -359,7 +361,8 @@ class BenchmarkResult:
         protocol: name and version of the way of prompting and scoring, ``name@version``.
         scores: the numbers.
         items: one record an item; ``task`` is ``understanding`` (scene, question, answer, truth, right) or
-            ``generation`` (scene, prompt, picture, objects_right, objects).
+            ``generation`` (scene, prompt, picture, objects_right, objects). ``counts``: what the item adds to each
+            score, score name -> [right, of], so that every number can be computed again from the items alone.
         pictures: PIL images by file name.
         attribution: what must stand beside the pictures (authors, licence).
     """

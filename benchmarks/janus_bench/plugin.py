@@ -1,4 +1,4 @@
-"""Declares the commands ``bench`` and ``demo``."""
+"""Declares the commands ``bench``, ``demo`` and ``study``."""
 
 from __future__ import annotations
 
@@ -17,4 +17,9 @@ def janus_commands() -> Iterable[CommandSpec]:
     )
     yield CommandSpec(
         name="demo", summary="train the quickstart, measure it, show it", factory="janus_bench.demo:DemoCommand"
+    )
+    yield CommandSpec(
+        name="study",
+        summary="vary a recipe along axes and seeds, compare the results",
+        factory="janus_bench.study.command:StudyCommand",
     )

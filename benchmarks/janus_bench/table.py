@@ -10,10 +10,11 @@ from janus_core.interfaces import Score
 
 
 def rows(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """One record a score: value, 95 % interval, counts, baselines, ceilings."""
+    """One record a score: side, value, 95 % interval, counts, baselines, ceilings."""
     return [
         {
             "name": score.name,
+            "task": score.task,
             "value": score.value,
             "interval": wilson(score.correct, score.total),
             "correct": score.correct,

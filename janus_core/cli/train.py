@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from janus_core.training.processes import begun_as
     from janus_core.training.runner import Interrupted, train
 
-    first = begun_as(recipe.run.devices) == 0
+    first = begun_as(recipe.run) == 0
 
     try:
         train(

@@ -8,6 +8,10 @@ from pathlib import Path
 from janus_core.errors import UserError
 
 
+STUDIES = "studies"
+"""Folder of the shipped studies, beside the recipes."""
+
+
 def recipes_folder() -> Path:
     """The folder of the shipped recipes: inside the package when installed from a wheel, else the repository's."""
     package = Path(__file__).resolve().parent.parent
@@ -19,11 +23,16 @@ def shipped() -> dict[str, Path]:
     """Shipped recipes by name: ``quickstart`` is ``quickstart/recipe.yaml``, ``quickstart/encoder`` lies beside it."""
     root = recipes_folder()
     found: dict[str, Path] = {}
-    for path in sorted(root.rglob("*.yaml")):
+    for path in sorted(set(root.rglob("*.yaml")) - set((root / STUDIES).rglob("*.yaml"))):
         relative = path.relative_to(root).with_suffix("")
         name = relative.parent if relative.name == "recipe" else relative
         found[name.as_posix()] = path
     return found
+
+
+def studies() -> dict[str, Path]:
+    """Shipped studies, which vary recipes, by name."""
+    return {path.stem: path for path in sorted((recipes_folder() / STUDIES).glob("*.yaml"))}
 
 
 def find_recipe(name: str) -> Path:

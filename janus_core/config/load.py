@@ -26,18 +26,35 @@ def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | N
     Raises:
         UserError: with every mistake, its place, the value and what is allowed.
     """
-    values = read_yaml(path)
+    return resolve(kind, read_yaml(path), path.parent, sets, init, origin=str(path))
+
+
+def resolve(
+    kind: type[Model],
+    values: dict[str, Any],
+    folder: Path,
+    sets: Sequence[str] = (),
+    init: Path | None = None,
+    *,
+    origin: str,
+) -> Model:
+    """As `load`, of a mapping that was read already and is changed in place.
+
+    Args:
+        folder: a relative ``init`` starts there.
+        origin: what the message of a mistake begins with.
+    """
     if init is not None:
         values["init"] = str(init.absolute())
     first = [text for text in sets if text.startswith("init=")]
     for text in first:
         apply_set(values, text)
     if "init" in kind.model_fields and values.get("init"):
-        complete(values, path.parent)
+        complete(values, folder)
     for text in sets:
         if text not in first:
             apply_set(values, text)
-    return validate(kind, values, str(path))
+    return validate(kind, values, origin)
 
 
 def apply_set(values: dict[str, Any], text: str) -> None:

@@ -12,21 +12,21 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from typing_extensions import override
 
+from janus_core.config.recipe import RunConfig
+
 BUCKET = 64 * 2**20
 """Bytes of gradients that are summed in one call."""
 
 
-def begun_as(devices: int) -> int:
-    """The rank of this process, as torchrun, SLURM or Lightning's own launcher tell it before any of them talk.
-
-    Args:
-        devices: processes on each machine.
-    """
+def begun_as(run: RunConfig) -> int:
+    """The rank of this process, as torchrun, SLURM or Lightning's own launcher tell it before any of them talk."""
+    if run.processes == 1:
+        return 0
     if "RANK" in os.environ:
         return int(os.environ["RANK"])
     if "SLURM_PROCID" in os.environ and "LOCAL_RANK" not in os.environ:  # Lightning's own may run within a SLURM job
         return int(os.environ["SLURM_PROCID"])
-    return int(os.environ.get("NODE_RANK", 0)) * devices + int(os.environ.get("LOCAL_RANK", 0))
+    return int(os.environ.get("NODE_RANK", 0)) * run.devices + int(os.environ.get("LOCAL_RANK", 0))
 
 
 def rank_and_world() -> tuple[int, int]:

@@ -76,7 +76,7 @@ def train(
         UserError: the recipe, the data or the folder is wrong.
         Interrupted: Ctrl-C; everything is saved.
     """
-    rank = begun_as(recipe.run.devices)
+    rank = begun_as(recipe.run)
     first = rank == 0
     speak = say if first else (lambda text: None)
     return _Run(recipe, folder, RunFolder(out), progress and first, speak, rank).run(resume)
@@ -93,10 +93,6 @@ class _Run:
     sources: dict[str, DataSource] = field(default_factory=dict)
     origin: Checkpoint | None = None
     threads: int = 1
-
-    @property
-    def world(self) -> int:
-        return self.recipe.run.devices * self.recipe.run.nodes
 
     @property
     def sharded(self) -> bool:
@@ -143,7 +139,7 @@ class _Run:
                 "seed": recipe.seed,
                 "environment": environment(),
                 "threads": self.threads,
-                "processes": self.world,
+                "processes": self.recipe.run.processes,
                 "provenance": built.provenance,
                 "random_weights": built.random,
                 "parameters": {
@@ -181,12 +177,13 @@ class _Run:
         point = sound_point(paths.points, stage.name, self.say) if resume else None
         if point is not None:
             self.say(f"resuming at step {point.step} of {stage.steps}")
-            if (point.processes, point.threads) != (self.world, self.threads):
+            processes = recipe.run.processes
+            if (point.processes, point.threads) != (processes, self.threads):
                 self.say(
-                    f"with {self.world} processes of {self.threads} threads where it had {point.processes} of "
+                    f"with {processes} processes of {self.threads} threads where it had {point.processes} of "
                     f"{point.threads}: the run goes on, but not bit by bit as it would have"
                 )
-            if stage.batch_unit == "rows" and point.processes != self.world:
+            if stage.batch_unit == "rows" and point.processes != processes:
                 raise UserError(
                     f"stage {stage.name} fills rows from one stream a process, and was begun with {point.processes}",
                     f"resume with {point.processes} processes",
@@ -253,7 +250,7 @@ class _Run:
             start=int(point.stem.rpartition("-")[2]) if point else 0,
             place=place_in(point, self.rank) if point else None,
             rank=self.rank,
-            world=self.world,
+            world=self.recipe.run.processes,
             complete=self.sharded,
         )
         stopping = StopSoftly(self.say)

@@ -50,11 +50,10 @@ def stage_trainer(
 
 
 def _strategy(run: RunConfig) -> Strategy | str:
-    world = run.devices * run.nodes
     if run.strategy == "fsdp":
         # The whole state in one file: it can be continued, and read, with any number of processes.
-        return ModelParallelStrategy(world, 1, save_distributed_checkpoint=False)
-    return SummedGradients() if world > 1 else "auto"
+        return ModelParallelStrategy(run.processes, 1, save_distributed_checkpoint=False)
+    return SummedGradients() if run.processes > 1 else "auto"
 
 
 def stage_loggers(run: RunConfig, folder: Path, recipe: str, version: str) -> list[Logger]:

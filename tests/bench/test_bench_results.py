@@ -148,6 +148,10 @@ def test_a_benchmark_on_a_tiny_model(session: Session, tmp_path: Path) -> None:
     assert about["protocol"] == found.protocol  # row 24: a number comes with the protocol that made it
     assert about["random_weights"] == ["encoders.image", "language_model", "generation_tokenizer"]
     assert [record["name"] for record in about["scores"]] == names
+    for score in found.scores:  # every number can be had again from the items alone
+        counts = [item["counts"][score.name] for item in found.items if score.name in item["counts"]]
+        assert [sum(column) for column in zip(*counts, strict=True)] == [score.correct, score.total]
+        assert score.task in ("understanding", "generation")
     lines = (tmp_path / "bench" / "items.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == found.items
     assert len(lines) == found.scores[0].total + 2
@@ -156,6 +160,16 @@ def test_a_benchmark_on_a_tiny_model(session: Session, tmp_path: Path) -> None:
     assert "RANDOM" in table
     assert "encoders.image" in table.rpartition("RANDOM")[2]
     assert {path.name for path in (tmp_path / "bench").glob("*.png")} == set(found.pictures)
+
+
+@pytest.mark.parametrize("mode", ["understanding", "generation"])
+def test_a_model_with_one_side_is_measured_on_that_side(mode: str, tiny: ModuleType, tmp_path: Path) -> None:
+    built = tiny.build(tiny.recipe(mode, image_size=64))
+    built.model.eval()
+    session = Session(built, "one side", {"recipe": "tiny"})
+    found = run_benchmark(choice(), session, show_progress=False)
+    assert {score.task for score in found.scores} == {item["task"] for item in found.items} == {mode}
+    write_result(tmp_path / "bench", found, session, "title")
 
 
 def test_a_benchmark_gives_the_same_twice(session: Session) -> None:

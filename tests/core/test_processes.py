@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import torch
 
+from janus_core.config.recipe import RunConfig
+from janus_core.errors import UserError
 from janus_core.training.processes import begun_as
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
@@ -50,7 +52,6 @@ def recipes(tiny: ModuleType) -> dict[str, dict[str, Any]]:
         "validation": {"every": 1, "samples": 1, "data": {"understanding": ["understanding"]}}
     }
     found["fsdp two roles"] = both("fsdp", steps=1, encoder="tokenizer_as_encoder")
-    found["more than samples"] = both("ddp", {"batch_size": 1})
     return found
 
 
@@ -206,10 +207,11 @@ def test_low_rank_updates_train_where_weights_are_sharded(ran: dict[str, list[di
     assert all(torch.equal(tensor, notes[0]["weights"][name]) for name, tensor in trained.items())
 
 
-def test_a_process_may_have_no_sample(ran: dict[str, list[dict[str, Any]]]) -> None:
-    notes = ran["more than samples"]
-    assert [note.get("error") for note in notes] == [None, None]
-    assert sorted(sum(map(len, note["ids"][0])) for note in notes) == [0, 1]
+def test_a_batch_smaller_than_the_processes_is_refused(tiny: ModuleType) -> None:
+    values = tiny.recipe("understanding")
+    values["run"]["devices"] = 4
+    with pytest.raises(UserError, match="below the 4 processes"):
+        tiny.validated(values)
 
 
 # -- another number of processes --------------------------------------------------------------------------------------
@@ -220,8 +222,6 @@ def test_resuming_with_another_number_of_processes(
     tiny: ModuleType, recorder: ModuleType, tmp_path: Path, unit: str
 ) -> None:
     """A point is turned into one of two processes; the recipe of the folder follows, as --set would have it."""
-    from janus_core.errors import UserError
-
     values = tiny.recipe("understanding", steps=4)
     if unit == "rows":
         values["stages"][0] |= {"batch_unit": "rows", "row_tokens": 300}
@@ -260,7 +260,8 @@ def test_the_rank_is_known_before_the_processes_talk(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert begun_as(2) == rank
+    assert begun_as(RunConfig(devices=2, nodes=3)) == rank
+    assert begun_as(RunConfig()) == 0
 
 
 # -- through the program ----------------------------------------------------------------------------------------------

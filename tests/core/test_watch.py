@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -152,7 +151,7 @@ def test_half_precision_trains_on_a_cpu(tiny: ModuleType, recorder: ModuleType, 
 
 
 @pytest.fixture
-def poison(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def poison(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The loss of one sample is multiplied once a step is reached: ``poison |= {step, sample, factor}``."""
     chosen: dict[str, Any] = {}
     step, forward = JanusTraining.training_step, JanusModel.forward
@@ -173,7 +172,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
     monkeypatch.setattr(JanusTraining, "training_step", training_step)
     monkeypatch.setattr(JanusModel, "forward", poisoned)
-    yield chosen
+    return chosen
 
 
 @pytest.mark.parametrize(

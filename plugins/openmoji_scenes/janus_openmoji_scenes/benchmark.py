@@ -27,6 +27,7 @@ from janus_openmoji_scenes.source import picture
 from janus_openmoji_scenes.split import is_held_out
 
 PROTOCOL = "openmoji_scenes@1"
+UNSEEN = "drawn objects: unseen colour"
 TRAINING_SCENES = 2000
 """How many training scenes the majority answers and the nearest scene are taken from."""
 
@@ -86,10 +87,12 @@ class SceneBenchmark:
                         "other picture": _equal(others, at, truth) / len(at),
                         "chance": baselines.chance_answer(kind),
                     },
+                    task="understanding",
                 )
             )
         result.scores.insert(0, _sum("answers", result.scores))
         for (number, question), answer, without in zip(asked, given, blind, strict=True):
+            right = _normal(answer) == question.answer
             result.items.append(
                 {
                     "task": "understanding",
@@ -97,8 +100,9 @@ class SceneBenchmark:
                     "question": question.text,
                     "answer": answer,
                     "truth": question.answer,
-                    "right": _normal(answer) == question.answer,
+                    "right": right,
                     "blind": without,
+                    "counts": {name: [int(right), 1] for name in ("answers", f"answers: {question.kind}")},
                 }
             )
             result.pictures.setdefault(f"scene-{number}.png", pictures[number])
@@ -135,8 +139,12 @@ class SceneBenchmark:
             without = {"nearest training scene": getattr(nearest, share)}
             without |= {} if chance is None else {"chance": chance}
             best = {"true scenes": getattr(true, share), "reconstructions": getattr(rebuilt, share)}
-            result.scores.append(Score(name, right, of, without, best))
-        result.scores += _on_unseen_colours(readings, scenes)
+            result.scores.append(Score(name, right, of, without, best, task="generation"))
+        unseen = [_on_unseen_colours(reading, scene) for reading, scene in zip(readings, scenes, strict=True)]
+        right, of = (sum(column) for column in zip(*unseen, strict=True))
+        if of:
+            chance_only = {"chance": baselines.chance_object()}
+            result.scores.append(Score(UNSEEN, right, of, chance_only, task="generation"))
         for number, (drawing, score) in enumerate(zip(drawings, read, strict=True)):
             name = f"drawing-{number}.png"
             result.items.append(
@@ -148,6 +156,12 @@ class SceneBenchmark:
                     "objects_right": score.objects_right,
                     "objects": score.objects,
                     "background_right": bool(score.colours_right),
+                    "counts": {
+                        "drawn objects": [score.objects_right, score.objects],
+                        "drawn backgrounds": [score.colours_right, 1],
+                        "drawn scenes, whole": [score.scenes_right, 1],
+                        UNSEEN: list(unseen[number]),
+                    },
                 }
             )
             result.pictures[name] = drawing.image
@@ -170,16 +184,14 @@ def _matched(images: Sequence[Image.Image], scenes: Sequence[Scene]) -> Matched:
     return total(matcher.score(np.asarray(image), scene) for image, scene in zip(images, scenes, strict=True))
 
 
-def _on_unseen_colours(readings: Sequence[Reading], scenes: Sequence[Scene]) -> list[Score]:
-    """The hardest of the drawn objects: those on a background they never stood on in training, if any."""
+def _on_unseen_colours(reading: Reading, scene: Scene) -> tuple[int, int]:
+    """(right, of) the hardest of the drawn objects: those on a background they never stood on in training."""
     right = [
         reading.places[PLACES.index(item.place)] == item.drawing
-        for reading, scene in zip(readings, scenes, strict=True)
         for item in scene.items
         if is_held_out((item.drawing, scene.background))
     ]
-    chance = {"chance": baselines.chance_object()}
-    return [Score("drawn objects: unseen colour", sum(right), len(right), chance)] if right else []
+    return sum(right), len(right)
 
 
 def _answers(
@@ -228,7 +240,7 @@ def _sum(name: str, scores: Sequence[Score]) -> Score:
     count = sum(score.total for score in scores)
     keys = scores[0].baselines
     together = {key: sum(score.baselines[key] * score.total for score in scores) / count for key in keys}
-    return Score(name, sum(score.correct for score in scores), count, together)
+    return Score(name, sum(score.correct for score in scores), count, together, task=scores[0].task)
 
 
 def build(options: BenchmarkOptions, context: BuildContext) -> SceneBenchmark:
