@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,44 @@ def tiny() -> ModuleType:
 def recorder() -> ModuleType:
     """Writes down what a training run does; see tests/recorder.py."""
     return _helper("recorder")
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> ModuleType:
+    """The silent failures of other projects; see tests/catalogue.py."""
+    return _helper("catalogue")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of a GPU are skipped without one."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip(f"torch {torch.__version__} finds no GPU")
+
+
+SHOWN: set[int] = set()
+"""Failures of the catalogue with a test among the collected ones."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note which failures of other projects the collected tests show, before -k and -m leave some out."""
+    for item in items:
+        for marker in item.iter_markers("silent_failure"):
+            SHOWN.update(marker.args)
+    if hasattr(config, "workeroutput"):  # a worker of xdist: the process that writes the summary collects nothing
+        config.workeroutput["shown"] = sorted(SHOWN)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of xdist has noted."""
+    SHOWN.update(getattr(node, "workeroutput", {}).get("shown", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How many of the catalogued failures have a test."""
+    catalogue = _helper("catalogue")
+    whole = config.args == [str(config.rootpath / "tests")] or config.args == config.getini("testpaths")
+    terminalreporter.write_line(catalogue.summary(SHOWN, whole=whole))
