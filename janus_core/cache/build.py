@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from janus_core.cache.reading import stage_batches
+from janus_core.cache.reading import stage_rows
 from janus_core.cache.stage import StageCache, stage_cache
 from janus_core.cache.stream import stream_of
 from janus_core.checkpoints.own import build_filled, read_checkpoint
@@ -115,7 +115,7 @@ class Builder:
                 assert cache is not None
                 with cache:
                     if cache.parts:
-                        batches = stage_batches(self.recipe, stage, self.sources, cache.probe)
+                        batches = stage_rows(self.recipe, stage, self.sources, self.built.assembler, cache.probe)
                         stream = stream_of(self.recipe, stage, self.sources, folder=self.folder) if compute else None
                         cache.fill(progress(batches, stage.steps), stream=stream, trust=False, enough=enough)
                         yield stage, cache

@@ -10,7 +10,7 @@ from statistics import median
 import torch
 
 from janus_core.cache.build import Builder
-from janus_core.cache.reading import stage_batches
+from janus_core.cache.reading import stage_rows
 from janus_core.cache.stage import StageCache, stage_cache
 from janus_core.config.recipe import StageConfig
 from janus_core.errors import UserError
@@ -90,7 +90,7 @@ def _measure(builder: Builder, stage: StageConfig, cache: StageCache, steps: int
     model.to(device).train()
 
     def batches(assembler: Assembler) -> Iterator[Batch]:
-        return stage_batches(recipe, stage, builder.sources, assembler, steps=steps, workers=0)
+        return stage_rows(recipe, stage, builder.sources, builder.built.assembler, assembler, steps=steps, workers=0)
 
     began = time.perf_counter()
     cache.fill(batches(cache.probe))

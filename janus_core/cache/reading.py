@@ -1,4 +1,4 @@
-"""The batches of a stage, made with any assembler: the model's own, the probing one or the cached one."""
+"""The rows of a stage, made with any assembler: the model's own, the probing one or the cached one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from janus_core.sequence.assemble import Assembler
 from janus_core.sequence.pack import Batch
 
 
-def stage_batches(
+def stage_rows(
     recipe: Recipe,
     stage: StageConfig,
     sources: Mapping[str, DataSource],
+    own: Assembler,
     assembler: Assembler,
     *,
     steps: int | None = None,
@@ -25,11 +26,13 @@ def stage_batches(
     """The packed rows of a stage that a process passes through the model, from the first step on.
 
     Args:
+        own: the model's assembler.
+        assembler: the one that makes the rows.
         steps: of how many steps; None for the whole stage.
         workers: processes that read; None as the recipe says.
         rank: of the process.
     """
-    all_steps = stage_steps(recipe, stage, sources, assembler, workers=workers, rank=rank)
+    all_steps = stage_steps(recipe, stage, sources, own, cached=assembler, workers=workers, rank=rank)
     for step in islice(all_steps, steps):
         yield from step.rows
         if step.spare is not None:

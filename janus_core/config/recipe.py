@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -78,7 +78,9 @@ class ValidationConfig(Strict):
 
     every: int = Field(ge=1, description="steps between two validations")
     samples: int = Field(default=64, ge=1, description="samples of each task, always the same ones")
-    data: dict[Task, list[str]] = Field(description="sources of each task")
+    data: dict[Task, Annotated[list[str], Field(min_length=1)]] = Field(
+        min_length=1, description="sources of each task"
+    )
 
 
 class StageConfig(Strict):
@@ -302,10 +304,6 @@ class Recipe(Strict):
             raise ValueError(
                 f"batch_size of {', '.join(few)} is below the {self.run.processes} processes (run.devices x run.nodes)"
             )
-        if self.run.strategy == "fsdp" and self.lora is not None:
-            raise ValueError("run.strategy: fsdp shards whole parts: leave lora out, or use ddp")
-        if self.run.strategy == "fsdp" and any(stage.ema is not None for stage in self.stages):
-            raise ValueError("run.strategy: fsdp keeps no moving average: leave ema out, or use ddp")
         return self
 
 

@@ -153,6 +153,7 @@ def stage_steps(
     sources: Mapping[str, DataSource],
     assembler: Assembler,
     *,
+    cached: Assembler | None = None,
     workers: int | None = None,
     start: int = 0,
     place: Place | None = None,
@@ -161,24 +162,28 @@ def stage_steps(
     """The steps of a stage as its recipe has them, this process' part.
 
     Args:
-        assembler: the model's, or one that reads or fills a cache.
+        assembler: the model's.
+        cached: in its place one that reads or fills a cache, which holds only what the stage draws.
         workers: processes that read; None as the recipe says.
         start, place, rank: see `Steps`.
     """
-    dataset = StageDataset(
-        sources,
-        assembler,
-        seed=recipe.seed,
-        condition_drop=stage.condition_drop,
-        first_sentence=stage.first_sentence,
-        longest=stage.row_tokens,
-        bad_records=recipe.run.bad_records,
-    )
+
+    def dataset(assembler: Assembler) -> StageDataset:
+        return StageDataset(
+            sources,
+            assembler,
+            seed=recipe.seed,
+            condition_drop=stage.condition_drop,
+            first_sentence=stage.first_sentence,
+            longest=stage.row_tokens,
+            bad_records=recipe.run.bad_records,
+        )
+
     return Steps(
         stage,
-        Mixture(sample_ratios(stage, dataset), stage.data, stage.batch_size),
-        dataset,
-        assembler,
+        Mixture(sample_ratios(stage, dataset(assembler)), stage.data, stage.batch_size),
+        dataset(cached or assembler),
+        cached or assembler,
         workers=recipe.run.workers if workers is None else workers,
         start=start,
         place=place,

@@ -83,6 +83,11 @@ class JanusModel(nn.Module):
 
     # -- freezing ------------------------------------------------------------------------------------------------
 
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Names of the parts that do not train."""
+        return self._frozen
+
     def set_trained(self, patterns: Sequence[str]) -> frozenset[str]:
         """Train the parts that the patterns match and freeze the others; returns the names of the frozen ones.
 

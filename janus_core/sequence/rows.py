@@ -23,7 +23,7 @@ def all_rows(lengths: Sequence[int], budget: int | None) -> list[list[int]]:
     """Share all samples out over rows of at most ``budget`` tokens; without a budget they lie in one row."""
     left = list(range(len(lengths)))
     if budget is None:
-        return [left]
+        return [left] if left else []
     rows = []
     while left:
         row = [left[at] for at in first_row([lengths[index] for index in left], budget)]

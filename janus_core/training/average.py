@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from janus_core.training.sharding import copy_whole, whole
+
 
 class WeightAverage:
     """``average = decay * average + (1 - decay) * weight`` after every step, in the weights' own dtype.
@@ -14,6 +16,7 @@ class WeightAverage:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
+        # After sharding, which puts other parameters in the place of the model's.
         self._decay = decay
         self._weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._average = {name: p.detach().clone() for name, p in self._weights.items()}
@@ -33,9 +36,11 @@ class WeightAverage:
             weight.copy_(self._average[name])
 
     def state(self) -> dict[str, Tensor]:
-        """For a checkpoint."""
-        return dict(self._average)
+        """For a checkpoint: whole tensors; where they are sharded, every process must call it."""
+        return {name: whole(tensor) for name, tensor in self._average.items()}
 
+    @torch.no_grad()
     def load(self, state: dict[str, Tensor]) -> None:
         """Of a checkpoint."""
-        self._average = {name: tensor.clone() for name, tensor in state.items()}
+        for name, tensor in state.items():
+            copy_whole(self._average[name], tensor)

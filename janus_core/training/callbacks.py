@@ -8,6 +8,8 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from janus_core.training.module import JanusTraining
+
 
 class SamplesEvery(lightning.Callback):
     """Calls ``write(step)`` every so many steps and after the last."""
@@ -26,6 +28,19 @@ class SamplesEvery(lightning.Callback):
         if trainer.global_step != self._last:
             self._last = trainer.global_step
             self._write(trainer.global_step)
+
+
+class WriteMetrics(lightning.Callback):
+    """Gives the loggers one row for each step that has metrics, before a point of the step is saved.
+
+    Lightning's own row comes after all callbacks: a run killed in between would resume behind a step without one. It
+    also drops what is measured at a step whose row is not due.
+    """
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any) -> None:
+        assert isinstance(module, JanusTraining)
+        for logger in trainer.loggers if module.metrics else ():
+            logger.log_metrics(module.metrics, step=trainer.global_step - 1)
 
 
 class StageProgress(TQDMProgressBar):

@@ -78,7 +78,9 @@ class JanusTraining(lightning.LightningModule):
         self.bad: dict[str, None] = {}
         self.place: Place | None = None
         self.watch = Watch(spike)
-        self.average = WeightAverage(model, stage.ema) if stage.ema is not None else None
+        self.average: WeightAverage | None = None
+        self.metrics: dict[str, float] = {}
+        """Of the step that was done last, for the loggers; empty where its row is not due."""
         self._seed, self._bad_records, self._log_every = seed, bad_records, log_every
         self._pack, self._sharded, self._stopping = pack, sharded, stopping
 
@@ -88,6 +90,8 @@ class JanusTraining(lightning.LightningModule):
         if self._sharded and not is_sharded(self.model):
             assert self.device_mesh is not None
             shard(self.model, self.device_mesh["data_parallel"], set(self.frozen))
+        if self.stage.ema is not None and self.average is None:
+            self.average = WeightAverage(self.model, self.stage.ema)
 
     def configure_optimizers(self) -> Any:
         stage = self.stage
@@ -128,7 +132,8 @@ class JanusTraining(lightning.LightningModule):
         assert not isinstance(optimiser, list)
         if not self._sharded:  # FSDP has done it
             sum_gradients(self.model.parameters(), self.device)
-        measured = self._gradient_norms() if self._is_logged() else {}
+        due = (self.global_step + 1) % self._log_every == 0
+        measured = self._gradient_norms() if due else {}
         norm = clip_gradients(self.model, self.stage.clip)
         self._check(losses, norm, step)
         optimiser.step()
@@ -140,7 +145,11 @@ class JanusTraining(lightning.LightningModule):
         if self.average is not None:
             self.average.update()
         self.place = step.place
-        self._log(losses, counts, measured | {"gradient_norm": norm, "learning_rate": rate})
+        metrics = self._metrics(losses, counts) | measured | {"gradient_norm": norm, "learning_rate": rate}
+        self.metrics = metrics if due else {}
+        self.log("tokens_per_second", metrics["tokens_per_second"], logger=False, batch_size=1)
+        shown = {task[:3]: value for task, value in losses.items()}
+        self.log_dict(shown, prog_bar=True, logger=False, batch_size=1)
         if counts.stop:
             self.trainer.should_stop = True
 
@@ -167,8 +176,9 @@ class JanusTraining(lightning.LightningModule):
         for row in self._in_step(step):
             losses = self._losses(row)
             loss = normalise(losses, counts.supervised, self.stage.loss_normalisation, self.stage.task_weights)
-            # FSDP averages over the processes; the counts of the whole step ask for a sum.
-            self.manual_backward(loss * rank_and_world()[1] if self._sharded else loss)
+            if loss.requires_grad:  # not where a row passes through frozen parts alone, as text may
+                # FSDP averages over the processes; the counts of the whole step ask for a sum.
+                self.manual_backward(loss * rank_and_world()[1] if self._sharded else loss)
             for task, value in losses.sums.items():
                 sums[task] = sums.get(task, value.new_zeros(())) + value.detach()
         totals = sum_over_processes([float(sums[t]) if t in sums else 0.0 for t in TASKS], self.device)
@@ -227,9 +237,6 @@ class JanusTraining(lightning.LightningModule):
 
     # -- watching ------------------------------------------------------------------------------------------------
 
-    def _is_logged(self) -> bool:
-        return (self.global_step + 1) % self._log_every == 0
-
     def _gradient_norms(self) -> dict[str, float]:
         """Norm of the gradient of each part that trains, before clipping."""
         norms: dict[str, float] = {}
@@ -239,7 +246,7 @@ class JanusTraining(lightning.LightningModule):
                 norms[f"gradient_norm/{name}"] = float(whole(torch.nn.utils.get_total_norm(gradients)))
         return norms
 
-    def _log(self, losses: Mapping[Task, float], counts: StepCounts, measured: Mapping[str, float]) -> None:
+    def _metrics(self, losses: Mapping[Task, float], counts: StepCounts) -> dict[str, float]:
         values = {f"loss/{task}": value for task, value in losses.items()}
         weighted = {task: self.stage.task_weights.get(task, 1.0) * value for task, value in losses.items()}
         if self.stage.loss_normalisation == "tokens":
@@ -247,10 +254,7 @@ class JanusTraining(lightning.LightningModule):
             values["loss"] = sum(value * counts.supervised[task] for task, value in weighted.items()) / terms
         else:
             values["loss"] = sum(weighted.values())
-        values |= self.watch.seen(counts.samples, counts.tokens)
-        self.log_dict(values | dict(measured) | {"bad_records": float(len(self.bad))}, batch_size=1)
-        shown = {task[:3]: value for task, value in losses.items()}
-        self.log_dict(shown, prog_bar=True, logger=False, batch_size=1)
+        return values | self.watch.seen(counts.samples, counts.tokens) | {"bad_records": float(len(self.bad))}
 
 
 def normalise(losses: TaskLosses, counts: Mapping[Task, int], by: str, weights: Mapping[Task, float]) -> Tensor:

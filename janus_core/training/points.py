@@ -45,13 +45,19 @@ class Points(lightning.Callback):
 
     def __init__(self, folder: Path, stage: str, every: int, keep: int) -> None:
         self._folder, self._stage, self._every, self._keep = folder, stage, every, keep
+        self._saved = -1
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if trainer.global_step % self._every == 0 and trainer.global_step < (trainer.max_steps or 0):
             self.save(trainer)
 
     def save(self, trainer: lightning.Trainer) -> None:
-        """Save a point now; every process must call it."""
+        """Save a point now, unless this step has one; every process must call it."""
+        if trainer.global_step == self._saved:
+            return
+        self._saved = trainer.global_step
+        for logger in trainer.loggers:  # what is told of the steps before the point outlives a kill, too
+            logger.save()
         name = f"{self._stage}-{trainer.global_step:08d}.ckpt"
         rank, world = rank_and_world()
         with atomic_file(self._folder / name, here=rank == 0) as partial:
@@ -68,14 +74,20 @@ class Points(lightning.Callback):
 
 
 def points_of(folder: Path, stage: str | None = None) -> list[Point]:
-    """The points in a folder, the latest first; those of one stage, if it is named."""
-    found = [Point(**json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.ckpt.json")]
+    """The points in a folder, the latest first; those of one stage, if it is named.
+
+    One whose description is damaged is left out.
+    """
+    found = [point for path in folder.glob("*.ckpt.json") if (point := _described(path)) is not None]
     found = [point for point in found if stage is None or point.stage == stage]
     return sorted(found, key=lambda point: (_facts(folder / point.file).stat().st_mtime_ns, point.step), reverse=True)
 
 
 def sound_point(folder: Path, stage: str, say: Callable[[str], None]) -> Point | None:
     """The latest point of a stage whose file is whole; a damaged one is told of and passed over."""
+    for path in sorted(folder.glob("*.ckpt.json")):
+        if _described(path) is None:
+            say(f"{path} is damaged and passed over: it does not describe a point")
     for point in points_of(folder, stage):
         path = folder / point.file
         if path.is_file() and _digest(path) == point.sha256:
@@ -96,6 +108,13 @@ def place_in(path: Path, rank: int) -> Place | None:
     places = state["janus"]["places"]
     found = places[rank] if rank < len(places) else None
     return Place(**found) if found is not None else None
+
+
+def _described(path: Path) -> Point | None:
+    try:
+        return Point(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return None
 
 
 def _facts(path: Path) -> Path:

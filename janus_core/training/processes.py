@@ -22,9 +22,10 @@ def begun_as(run: RunConfig) -> int:
     """The rank of this process, as torchrun, SLURM or Lightning's own launcher tell it before any of them talk."""
     if run.processes == 1:
         return 0
-    for name in ("RANK", "SLURM_PROCID"):
-        if name in os.environ:
-            return int(os.environ[name])
+    if "RANK" in os.environ:
+        return int(os.environ["RANK"])
+    if "SLURM_PROCID" in os.environ and "LOCAL_RANK" not in os.environ:  # Lightning's own may run within a SLURM job
+        return int(os.environ["SLURM_PROCID"])
     return int(os.environ.get("NODE_RANK", 0)) * run.devices + int(os.environ.get("LOCAL_RANK", 0))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.seed import isolate_rng
 from safetensors.torch import load_file
 
-from janus_core.cache.reading import stage_batches
+from janus_core.cache.reading import stage_rows
 from janus_core.cache.stage import StageCache, stage_cache
 from janus_core.cache.stream import stream_of
 from janus_core.checkpoints.own import (
@@ -36,11 +38,11 @@ from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling, Task
 from janus_core.model.build import BuiltModel, build_model, seeded
 from janus_core.model.lora import inject, load_updates
 from janus_core.training.blocks import prepared_blocks
-from janus_core.training.callbacks import SamplesEvery, StageProgress
+from janus_core.training.callbacks import SamplesEvery, StageProgress, WriteMetrics
 from janus_core.training.module import JanusTraining
 from janus_core.training.optimiser import parameter_groups
-from janus_core.training.points import Points, place_in, points_of, remove, sound_point
-from janus_core.training.processes import begun_as, wait_for_all
+from janus_core.training.points import Point, Points, place_in, points_of, remove, sound_point
+from janus_core.training.processes import begun_as, of_all_processes, wait_for_all
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
 from janus_core.training.sharding import whole_state
@@ -175,41 +177,33 @@ class _Run:
         before = {name: digest(built.model.parts()[name]) for name in sorted(frozen)}
         trained = sorted(set(built.model.parts()) - frozen)
         self.say(f"stage {index + 1} of {len(recipe.stages)} {stage.name}: trains {', '.join(trained)}")
-        point = sound_point(paths.points, stage.name, self.say) if resume else None
-        if point is not None:
-            self.say(f"resuming at step {point.step} of {stage.steps}")
-            processes = recipe.run.processes
-            if (point.processes, point.threads) != (processes, self.threads):
-                self.say(
-                    f"with {processes} processes of {self.threads} threads where it had {point.processes} of "
-                    f"{point.threads}: the run goes on, but not bit by bit as it would have"
-                )
-            if stage.batch_unit == "rows" and point.processes != processes:
-                raise UserError(
-                    f"stage {stage.name} fills rows from one stream a process, and was begun with {point.processes}",
-                    f"resume with {point.processes} processes",
-                )
-        cache = self._cache(built, stage)
-        module, stopping, callbacks, steps = self._prepare(
-            built, stage, paths.points / point.file if point else None, cache
-        )
-        points = Points(paths.points, stage.name, recipe.run.checkpoint_every, recipe.run.keep_checkpoints)
-        start = point.step if point else 0
-        version = f"{stage.name}-from-{start:06d}" if start else stage.name  # a logger overwrites what it finds
-        loggers = stage_loggers(recipe.run, paths.logs, recipe.name, version)
-        trainer = stage_trainer(recipe.run, stage, [points, *callbacks, stopping], loggers, progress=self.progress)
-        began = time.monotonic()
-        try:
+        point = self._point(stage) if resume else None
+        with ExitStack() as closing:
+            cache = self._cache(built, stage)
+            if cache is not None:
+                closing.enter_context(cache)
+            module, stopping, callbacks, steps = self._prepare(built, stage, point, cache)
+            points = Points(paths.points, stage.name, recipe.run.checkpoint_every, recipe.run.keep_checkpoints)
+            # The point comes after what is measured and drawn at its step, which is then not done again.
+            trainer = stage_trainer(
+                recipe.run,
+                stage,
+                [*callbacks, WriteMetrics(), points, stopping],
+                self._loggers(stage, point),
+                progress=self.progress,
+            )
+            began = time.monotonic()
+            closing.callback(stopping.restore)
             with quiet(), isolate_rng(), prepared_blocks(built.model, recipe.run):
-                ckpt = paths.points / point.file if point else None
-                trainer.fit(module, steps, ckpt_path=ckpt, weights_only=True if ckpt else None)
-        finally:
-            stopping.restore()
+                file = paths.points / point.file if point else None
+                trainer.fit(module, steps, ckpt_path=file, weights_only=True if file else None)
             saved = cache.close() if cache else {}
+        # A signal to any process stops all of them.
+        came = [number for numbers in of_all_processes(stopping.came) for number in numbers]
         if trainer.global_step < stage.steps:
             points.save(trainer)
             if self.rank == 0:
-                requeue(stopping.came, self.say)
+                requeue(came, self.say)
             raise Interrupted(f"{stage.name}: stopped and saved after step {trainer.global_step} of {stage.steps}")
         if module.average is not None:
             module.average.apply()
@@ -220,17 +214,43 @@ class _Run:
         wait_for_all()
         if self.sharded and self.rank:  # the others have only the names and shapes of the gathered weights
             load_weights(built.model, paths.checkpoint / WEIGHTS)
-        if stopping.came and index + 1 < len(recipe.stages):
+            if recipe.lora is not None:
+                load_updates(built.model, load_file(paths.checkpoint / UPDATES))
+        if came and index + 1 < len(recipe.stages):
             if self.rank == 0:
-                requeue(stopping.came, self.say)
+                requeue(came, self.say)
             raise Interrupted(f"{stage.name}: stopped and saved after its last step")
         return built
+
+    def _point(self, stage: StageConfig) -> Point | None:
+        """The point from which a stage goes on, or None; says what that means."""
+        point = sound_point(self.paths.points, stage.name, self.say)
+        if point is None:
+            return None
+        processes = self.recipe.run.processes
+        if stage.batch_unit == "rows" and point.processes != processes:
+            raise UserError(
+                f"stage {stage.name} fills rows from one stream a process, and was begun with {point.processes}",
+                f"resume with {point.processes} processes",
+            )
+        self.say(f"resuming at step {point.step} of {stage.steps}")
+        if (point.processes, point.threads) != (processes, self.threads):
+            self.say(
+                f"with {processes} processes of {self.threads} threads where it had {point.processes} of "
+                f"{point.threads}: the run goes on, but not bit by bit as it would have"
+            )
+        return point
+
+    def _loggers(self, stage: StageConfig, point: Point | None) -> list[Logger]:
+        # A logger overwrites what it finds.
+        version = f"{stage.name}-from-{point.step:06d}" if point else stage.name
+        return stage_loggers(self.recipe.run, self.paths.logs, self.recipe.name, version)
 
     def _cache(self, built: BuiltModel, stage: StageConfig) -> StageCache | None:
         """The features and codes of the frozen parts, all computed; None if the recipe names no cache."""
         cache = stage_cache(built, self.recipe, stage, folder=self.folder, say=self.say)
         if cache is not None:
-            rows = stage_batches(self.recipe, stage, self.sources, cache.probe, rank=self.rank)
+            rows = stage_rows(self.recipe, stage, self.sources, built.assembler, cache.probe, rank=self.rank)
             stream = stream_of(
                 self.recipe,
                 stage,
@@ -243,7 +263,7 @@ class _Run:
         return cache
 
     def _prepare(
-        self, built: BuiltModel, stage: StageConfig, point: Path | None, cache: StageCache | None
+        self, built: BuiltModel, stage: StageConfig, point: Point | None, cache: StageCache | None
     ) -> tuple[JanusTraining, StopSoftly, list[lightning.Callback], Steps]:
         """The module, the steps from the point on, and what is called between them."""
         recipe, run = self.recipe, self.recipe.run
@@ -251,9 +271,10 @@ class _Run:
             recipe,
             stage,
             self.sources,
-            cache.assembler if cache else built.assembler,
-            start=int(point.stem.rpartition("-")[2]) if point else 0,
-            place=place_in(point, self.rank) if point else None,
+            built.assembler,
+            cached=cache.assembler if cache else None,
+            start=point.step if point else 0,
+            place=place_in(self.paths.points / point.file, self.rank) if point else None,
             rank=self.rank,
         )
         stopping = StopSoftly(self.say)
@@ -288,6 +309,8 @@ class _Run:
         fresh = build_model(
             self.recipe.model, self.recipe.text, seed=self.recipe.seed, folder=self.folder, skip_weights=True
         )
+        if self.recipe.lora is not None:
+            inject(fresh.model, self.recipe.lora)
         if self.rank == 0:
             fresh.model.load_state_dict(state)
         fresh.random = built.random
@@ -298,7 +321,17 @@ class _Run:
         gathered = self._gathered(built)
         if self.rank == 0:
             about = {"stage": stage.name, "step": step, "validation": losses}
-            save_checkpoint(self.paths.best, gathered, self.recipe, about)
+            trained = set(built.model.parts()) - built.model.frozen
+            gathered = replace(gathered, random=[name for name in built.random if name not in trained])
+            self._save(self.paths.best, gathered, about)
+
+    def _save(self, folder: Path, built: BuiltModel, about: dict[str, Any]) -> None:
+        """Write a checkpoint, with what is known of the published model that the run started from."""
+        source = None
+        if self.origin is not None:
+            source = self.origin.source
+            about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
+        save_checkpoint(folder, built, self.recipe, about, source)
 
     def _finish(
         self,
@@ -325,12 +358,7 @@ class _Run:
             self.say(f"{len(module.bad)} unusable records were passed over; the first: {next(iter(module.bad))}")
         built.random = [name for name in built.random if name not in trained]
         paths.write_record({"stages": paths.read_record().get("stages", {}) | {stage.name: facts}})
-        about: dict[str, Any] = {"stages_done": index + 1, "frozen_sha256": after}
-        source = None
-        if self.origin is not None:
-            source = self.origin.source
-            about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
-        save_checkpoint(paths.checkpoint, built, self.recipe, about, source)
+        self._save(paths.checkpoint, built, {"stages_done": index + 1, "frozen_sha256": after})
         for point in points_of(paths.points):
             remove(paths.points, point)
 

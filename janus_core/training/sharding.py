@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from janus_core.interfaces import LanguageModel
 from janus_core.model.janus import JanusModel
@@ -25,7 +25,8 @@ def shard(model: JanusModel, mesh: DeviceMesh, frozen: set[str]) -> None:
     """
     for block in cast(LanguageModel, model.language_model).blocks():
         fully_shard(block, mesh=mesh)
-    for name, part in model.parts().items():
+    # A part that serves within another goes first, so that each owns its weights in both roles.
+    for name, part in sorted(model.parts().items(), key=lambda item: sum(1 for _ in item[1].modules())):
         if isinstance(part, FSDPModule) or not any(True for _ in part.parameters()):
             continue  # a module in two roles
         fully_shard(part, mesh=mesh, reshard_after_forward=name in frozen)
@@ -52,6 +53,13 @@ def clip_gradients(model: nn.Module, largest: float) -> float:
     """Scale the gradient down to this norm; gives the norm before, of all parts and processes."""
     norm: Any = nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], largest)
     return float(whole(norm))
+
+
+def copy_whole(target: Tensor, tensor: Tensor) -> None:
+    """Copy a whole tensor into one that may be sharded."""
+    if isinstance(target, DTensor):
+        tensor = distribute_tensor(tensor.to(target.device), target.device_mesh, target.placements, src_data_rank=None)
+    target.copy_(tensor)
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -23,7 +24,9 @@ class StopSoftly(lightning.Callback):
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._former: dict[signal.Signals, Any] = {}
+        # Taken now: while Lightning trains, its own handlers stand there, which would then outlive its trainer.
+        self._former: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SOFT}
+        self._set: list[signal.Signals] = []
         self.came: list[int] = []
         self._trainer: lightning.Trainer | None = None
 
@@ -34,16 +37,16 @@ class StopSoftly(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         # Not earlier: Lightning sets handlers of its own before, which broadcast from within the handler.
         self._trainer = trainer
-        try:
-            self._former = {number: signal.signal(number, self._stop) for number in SOFT}
-        except ValueError:  # not in the main thread: no signals to catch
-            self._former = {}
+        if threading.current_thread() is threading.main_thread():  # elsewhere there are no signals to catch
+            for number in SOFT:
+                signal.signal(number, self._stop)
+            self._set = list(SOFT)
 
     def restore(self) -> None:
         """Give the handlers back that were there before."""
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-        self._former = {}
+        for number in self._set:
+            signal.signal(number, self._former[number])
+        self._set = []
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.came.append(number)

@@ -18,6 +18,7 @@ from janus_core.sequence.assemble import Assembled
 from janus_core.sequence.pack import Batch
 from janus_core.sequence.rows import all_rows
 from janus_core.training.module import JanusTraining
+from janus_core.training.processes import most_over_processes
 
 
 class Validation(lightning.Callback):
@@ -62,8 +63,11 @@ class Validation(lightning.Callback):
         if trainer.global_step % self._every and trainer.global_step != trainer.max_steps:
             return
         losses = self.measure(module)
-        module.log_dict({f"validation/{task}": value for task, value in losses.items()}, batch_size=1)
-        total = sum(self._weights.get(task, 1.0) * value for task, value in losses.items())
+        module.metrics |= {f"validation/{task}": value for task, value in losses.items()}
+        # The processes agree: the model is gathered from all of them or from none.
+        (total,) = most_over_processes(
+            [sum(self._weights.get(task, 1.0) * value for task, value in losses.items())], module.device
+        )
         if total < self._lowest:
             self._lowest = total
             self._best(trainer.global_step, losses)

@@ -128,6 +128,7 @@ def choice(**options: object) -> ComponentChoice:
     return ComponentChoice(type="openmoji_scenes", options={"scenes": 2, **options})
 
 
+@pytest.mark.silent_failure(24)
 def test_a_benchmark_on_a_tiny_model(session: Session, tmp_path: Path) -> None:
     found = run_benchmark(choice(), session, show_progress=False)
     assert re.fullmatch(r"openmoji_scenes@\d+", found.protocol)

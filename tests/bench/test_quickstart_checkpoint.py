@@ -23,6 +23,7 @@ def session() -> Session:
     return Session(built, recipe.name, facts)
 
 
+@pytest.mark.silent_failure(24)
 def test_the_first_scenes_give_the_scores_that_ship(session: Session) -> None:
     """On a sample of the scenes, so within sampling error of the whole: three standard deviations."""
     result = run_benchmark(ComponentChoice(type="openmoji_scenes"), session, limit=SCENES, show_progress=False)

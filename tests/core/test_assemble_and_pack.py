@@ -128,6 +128,7 @@ def test_control_tokens_in_data_are_refused(built: Any, tiny: ModuleType, token:
     assert token in caught.value.reason
 
 
+@pytest.mark.silent_failure(9)
 def test_what_the_model_lacks_is_a_bad_record(tiny: ModuleType) -> None:
     """Row 9: a sample for a path that the model has not is refused by name, not by a crash."""
     only = tiny.build(tiny.recipe("understanding"))
@@ -168,6 +169,7 @@ def hidden_of(built: Any, batch: Batch) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", ["asked", "drawn", "plain"])
+@pytest.mark.silent_failure(11)
 def test_a_sample_sees_no_other_one(built: Any, tiny: ModuleType, kind: str) -> None:
     """Row 11: logits and gradients of a sample are the same with and without others packed around it."""
     make = {"asked": lambda: asked(tiny, seed=5), "drawn": lambda: drawn(tiny, seed=5), "plain": plain}
@@ -202,6 +204,7 @@ def test_a_sample_sees_no_other_one(built: Any, tiny: ModuleType, kind: str) -> 
     assert not reached[end:].any()
 
 
+@pytest.mark.silent_failure(12)
 def test_losses_of_a_batch_are_the_sums_of_its_samples(built: Any, tiny: ModuleType) -> None:
     """Row 12: the sums of one batch equal those of its samples one by one, however uneven their lengths."""
     samples = [asked(tiny, seed=1), plain("some text"), drawn(tiny, seed=2), plain("x"), asked(tiny, "how?", "so", 3)]

@@ -17,7 +17,7 @@ from torch import nn
 
 import janus_core.cache.stage as stage_module
 from janus_core.cache.encode import PartEncoder
-from janus_core.cache.reading import stage_batches
+from janus_core.cache.reading import stage_rows
 from janus_core.cache.shards import Entry, ShardReader, pack_shard, write_shard
 from janus_core.cache.space import Space
 from janus_core.cache.stage import StageCache, stage_cache
@@ -50,7 +50,7 @@ class Desk:
         return found
 
     def batches(self, assembler: Any, workers: int = 0) -> Any:
-        return stage_batches(self.recipe, self.stage, self.sources, assembler, workers=workers)
+        return stage_rows(self.recipe, self.stage, self.sources, self.built.assembler, assembler, workers=workers)
 
     def filled(self, workers: int = 0, **options: Any) -> StageCache:
         cache = self.open(**options)

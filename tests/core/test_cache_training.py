@@ -9,7 +9,6 @@ from types import ModuleType
 import pytest
 
 
-@pytest.mark.xfail(strict=True, reason="the runner does not open the caches of its stages yet: remove this mark then")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_with_a_cache_trains_the_same_weights(tiny: ModuleType, tmp_path: Path, workers: int) -> None:
     values = tiny.three_stages(tiny.recipe("both", tokenizer="patch_vq"), steps=2)

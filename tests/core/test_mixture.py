@@ -58,6 +58,7 @@ def test_a_source_of_two_tasks_is_counted_once() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 1, 5, 12, 13])
+@pytest.mark.silent_failure(13)
 def test_resuming_at_a_step_gives_the_same_draws(start: int) -> None:
     """Row 13."""
     whole = list(SamplePlan(mixture(), 4, 13))
@@ -66,12 +67,14 @@ def test_resuming_at_a_step_gives_the_same_draws(start: int) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
+@pytest.mark.silent_failure(25)
 def test_draws_do_not_depend_on_the_batch_size(batch_size: int) -> None:
     """Row 25: nor do they on the number of processes, because the order is a function of the position alone."""
     assert flat(SamplePlan(mixture(), batch_size, 24 // batch_size)) == flat(SamplePlan(mixture(), 24, 1))
 
 
 @pytest.mark.parametrize("length", [1, 7, 100])
+@pytest.mark.silent_failure(16)
 def test_an_epoch_is_a_permutation(length: int) -> None:
     """Row 16: a data set of 7 works, whatever the batch size."""
     epochs = [[sample_index(0, "s", e * length + i, length) for i in range(length)] for e in range(3)]
@@ -89,6 +92,7 @@ def test_the_order_is_keyed_by_seed_and_source() -> None:
     assert order(0, "s") != order(0, "t")
 
 
+@pytest.mark.silent_failure(25)
 def test_sample_ids_are_a_matter_of_record() -> None:
     """Row 25: a change of these numbers changes every run that was ever made."""
     assert [sample_index(0, "s", i, 7) for i in range(7)] == [2, 5, 4, 3, 0, 1, 6]

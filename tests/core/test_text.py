@@ -53,6 +53,7 @@ def test_special_tokens_are_one_id_and_left_out_of_text(text: TextTokenizer) -> 
     assert (text.bos, text.eos, text.pad, text.begin("image"), text.end("image")) == tuple(ids[:5])
 
 
+@pytest.mark.silent_failure(14)
 def test_special_ids_are_read_from_the_file_not_assumed(tmp_path: Path) -> None:
     """Row 14: the file has the special tokens at odd places; they are found there and none is added twice."""
     tokenizer = byte_tokenizer()

@@ -95,6 +95,7 @@ def check(tiny: ModuleType, values: dict[str, Any], out: Path) -> Session:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.silent_failure(9, 14)
 def test_each_pair_in_each_mode(tiny: ModuleType, tmp_path: Path, encoder: str, tokenizer: str, mode: str) -> None:
     """Rows 9 and 14: no path needs the other, and no size is written by hand."""
     values = base(tiny, mode)
@@ -118,6 +119,7 @@ def leaves(values: Any) -> list[object]:
     return [values]
 
 
+@pytest.mark.silent_failure(19)
 def test_the_matrix_has_27_cells(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("keyword"):
         pytest.skip("some were left out by -k")
@@ -148,6 +150,7 @@ def test_an_adapter_that_does_not_fit_says_what_does(tiny: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 48])
+@pytest.mark.silent_failure(14)
 def test_another_image_size_changes_the_number_of_codes(tiny: ModuleType, size: int) -> None:
     """Row 14: every size follows from the parts."""
     values = base(tiny, "both")
@@ -168,6 +171,7 @@ def test_an_impossible_image_size_is_told(tiny: ModuleType) -> None:
     assert "48" in str(caught.value)
 
 
+@pytest.mark.silent_failure(14)
 def test_text_ids_and_codes_never_share_a_table(tiny: ModuleType) -> None:
     """Row 14: another tokenizer changes no id of the text, and no code is an id."""
     sizes = []

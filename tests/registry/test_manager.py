@@ -33,6 +33,7 @@ def widgets(*names: str, **more: Any) -> str:
 
 
 @pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.silent_failure(22, 26)
 def test_a_broken_plugin_is_explained_and_hurts_no_other(shelf: Any, name: str) -> None:
     source, status, says = BROKEN[name]
     shelf.add("toy-a", {"aaa": GOOD})
@@ -188,6 +189,7 @@ def test_policy_file(shelf: Any, tmp_path: Path) -> None:
         (None, "does not exist"),
     ],
 )
+@pytest.mark.silent_failure(22)
 def test_a_policy_file_that_cannot_be_meant_is_an_error(
     shelf: Any, tmp_path: Path, text: str | None, says: str
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_policy_file_that_cannot_be_meant_is_an_error(
     assert caught.value.remedy
 
 
+@pytest.mark.silent_failure(3)
 def test_resolve_short_qualified_and_full(shelf: Any) -> None:
     shelf.add("toy-a", {"my_plug": widgets("one", "shared")})
     shelf.add("toy-b", {"other": widgets("shared")}, version="2.0")
@@ -221,6 +224,18 @@ def test_resolve_short_qualified_and_full(shelf: Any) -> None:
     assert manager.resolve("widget", "other/shared") is others
 
 
+@pytest.mark.silent_failure(2)
+@pytest.mark.parametrize("names", [("mlp", "mof_mlp", "mlp2x"), ("mlp2x", "mof_mlp", "mlp")])
+def test_a_name_within_another_is_itself(shelf: Any, names: tuple[str, ...]) -> None:
+    shelf.add("toy-a", {"a": widgets(*names)})
+    shelf.add("toy-b", {"b": widgets("mlp_mof")})
+    manager = shelf.manager()
+    assert {name: manager.resolve("widget", name).name for name in names} == {name: name for name in names}
+    with pytest.raises(UnknownComponent, match="did you mean"):
+        manager.resolve("widget", "ml")
+
+
+@pytest.mark.silent_failure(3)
 def test_a_plugin_name_of_two_distributions_needs_the_full_name(shelf: Any) -> None:
     shelf.add("toy-a", {"plug": widgets("one")})
     shelf.add("toy-b", {"Plug": widgets("two")})
@@ -237,6 +252,7 @@ def test_a_plugin_name_of_two_distributions_needs_the_full_name(shelf: Any) -> N
     assert shelf.manager(TOY_PLUGINS_DENY="toy-b").resolve("widget", "one").distribution == "toy-a"
 
 
+@pytest.mark.silent_failure(5)
 def test_unknown_names_are_explained(shelf: Any) -> None:
     shelf.add("toy-a", {"plug": widgets("siglip", "eva-clip")})
     shelf.add("toy-b", {"broken": BROKEN["import-error"][0], "future": BROKEN["future"][0], "off": GOOD})

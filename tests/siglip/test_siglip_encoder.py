@@ -135,6 +135,7 @@ def test_the_attention_pool_is_carried_but_not_computed_with() -> None:
         assert (parameter.grad is None) == (".attn_pool." in name), name
 
 
+@pytest.mark.silent_failure(1)
 def test_tokens_are_patches_in_raster_order() -> None:
     """With no mixing between patches (attention's output zeroed), a changed patch changes its own token only."""
     built = encoder()
@@ -151,6 +152,7 @@ def test_tokens_are_patches_in_raster_order() -> None:
 
 @pytest.mark.parametrize(("preset", "tokens"), [("tiny", 16), ("quickstart", 64)])
 @pytest.mark.parametrize("side", [(64, 64), (1, 90), (90, 1), (333, 500)])
+@pytest.mark.silent_failure(1, 21)
 def test_declared_tokens_are_real(preset: str, tokens: int, side: tuple[int, int]) -> None:
     chosen = SigLIPOptions(**{**PRESETS[preset], "weights": "none"})
     built: UnderstandingEncoder = build(chosen, BuildContext())
@@ -170,6 +172,7 @@ def test_pooling_averages_the_grid() -> None:
     assert SigLIPOptions(weights="none", pool=2).transform().num_tokens == 144
 
 
+@pytest.mark.silent_failure(21)
 def test_every_preset_is_valid_and_keeps_its_declared_facts() -> None:
     for name, values in PRESETS.items():
         chosen = SigLIPOptions(**{"weights": "none", **values})
