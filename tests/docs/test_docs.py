@@ -31,11 +31,11 @@ SHORTER = {
     "train quickstart": ["--no-progress", *(f"--set=stages.{i}.steps=1" for i in range(4))],
     "bench run": ["--limit", "2", "--no-progress"],
     "pretrain": ["--set", "steps=1", "--no-progress"],
-    "study run": ["--set", "seeds=[0]", "--set", "limit=2"],
+    "study run": ["--set=seeds=[0]", "--set=limit=2", "--set=exclude=[{row: both}]"],
     "study run quickstart_ablation": [
         "--set=match=[]",
         "--set=exclude=[{row: [A, D, E]}]",
-        "--set=set={stages.language.steps: 1, stages.unify.steps: 1, stages.instruct.steps: 1}",
+        "--set=set={stages.language.steps: 1, stages.unify.steps: 1, stages.instruct.steps: 1, samples: {}}",
     ],
 }
 """What the test adds to commands that take minutes."""
