@@ -37,12 +37,19 @@ def make_good(target: Path) -> None:
 
 
 @contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
-    """Give a path beside the target to write to; on success it replaces the target, on failure it is removed."""
+def atomic_file(target: Path, *, writer: str = "", here: bool = True) -> Iterator[Path]:
+    """Give a path beside the target to write to; on success it replaces the target, on failure it is removed.
+
+    Args:
+        writer: tells processes apart that write the same target at the same time, each in full.
+        here: this process writes it; the others of a run take part without.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}{writer and f'.{writer}'}.partial")
     try:
         yield partial
-        os.replace(partial, target)
+        if here:
+            os.replace(partial, target)
     finally:
-        partial.unlink(missing_ok=True)
+        if here:
+            partial.unlink(missing_ok=True)

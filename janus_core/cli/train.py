@@ -39,7 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--resume needs the folder of the run", "add --out DIR")
     recipe, folder = load_checked(arguments.recipe, arguments.sets, arguments.init)
     out = arguments.out or Path("runs") / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    from janus_core.training.processes import begun_as
     from janus_core.training.runner import Interrupted, train
+
+    first = begun_as(recipe.run) == 0
 
     try:
         train(
@@ -53,7 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     except Interrupted as stop:
         sets = "".join(f" --set {shlex.quote(text)}" for text in arguments.sets)
         sets += f" --init {arguments.init}" if arguments.init else ""
-        print(f"{stop}\ncontinue with: janus train {arguments.recipe}{sets} --out {out} --resume", file=sys.stderr)
+        if first:
+            command = f"janus train {arguments.recipe}{sets} --out {out} --resume"
+            print(f"{stop}\ncontinue with: {command}", file=sys.stderr)
         return 130
+    if not first:
+        return 0
     print(f'trained: {out}\nnext:\n  janus answer --model {out} IMAGE "question"\n  janus draw --model {out} "prompt"')
     return 0

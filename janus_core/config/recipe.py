@@ -253,6 +253,12 @@ class RunConfig(Strict):
     loggers: list[Literal["csv", "tensorboard", "wandb"]] = Field(
         default=["csv", "tensorboard"], description="where the metrics go; wandb needs the extra of that name"
     )
+
+    @property
+    def processes(self) -> int:
+        """Of the whole run."""
+        return self.devices * self.nodes
+
     log_every: int = Field(default=10, ge=1, description="steps between two rows of the metrics")
     bad_records: int = Field(default=100, ge=0, description="unusable records a source may have before the run stops")
 
@@ -289,6 +295,18 @@ class Recipe(Strict):
     stages: list[StageConfig] = Field(description="in order; [] for a model that is not trained here")
     samples: SamplesConfig = Field(default_factory=SamplesConfig)
     run: RunConfig = Field(default_factory=RunConfig)
+
+    @model_validator(mode="after")
+    def _fits_the_processes(self) -> Recipe:
+        if few := [stage.name for stage in self.stages if stage.batch_size < self.run.processes]:
+            raise ValueError(
+                f"batch_size of {', '.join(few)} is below the {self.run.processes} processes (run.devices x run.nodes)"
+            )
+        if self.run.strategy == "fsdp" and self.lora is not None:
+            raise ValueError("run.strategy: fsdp shards whole parts: leave lora out, or use ddp")
+        if self.run.strategy == "fsdp" and any(stage.ema is not None for stage in self.stages):
+            raise ValueError("run.strategy: fsdp keeps no moving average: leave ema out, or use ddp")
+        return self
 
 
 class PretrainRecipe(Strict):

@@ -102,7 +102,7 @@ class StreamPlan:
 
     Args:
         skip: how many of this process' samples were taken before.
-        first: samples to give once more before them, by their place in the stream: those that wait to be packed.
+        first: samples to give once more before them, by their place in the stream, rising.
     """
 
     CHUNK = 8
@@ -114,9 +114,9 @@ class StreamPlan:
 
     def __iter__(self) -> Iterator[list[Draw]]:
         mine = islice(self._mixture.draws(), self._rank, None, self._world)
-        before = list(islice(mine, self._skip))
-        if self._first:
-            yield [before[place] for place in self._first]
+        waiting = [draw for place, draw in enumerate(islice(mine, self._skip)) if place in self._first]
+        if waiting:
+            yield waiting
         while True:
             yield list(islice(mine, self.CHUNK))
 
@@ -127,10 +127,14 @@ def sample_index(seed: int, source: str, number: int, length: int) -> int:
     return int(_permutation(seed, source, epoch, length)[at])
 
 
+def keyed_seed(*key: object) -> int:
+    """A whole number below 2**56 that depends on the key alone."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, key)).encode()).digest()[:7], "big")
+
+
 def keyed_uniform(*key: object) -> float:
     """A number in [0, 1) that depends on the key alone."""
-    digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
+    return keyed_seed(*key) / 2**56
 
 
 @lru_cache(maxsize=16)

@@ -40,7 +40,7 @@ class Parts:
 
 @dataclass(slots=True)
 class TaskLosses:
-    """Sum of the losses and number of supervised tokens or codes, by task; a task that the batch lacks is absent."""
+    """Sum of the losses and number of supervised tokens or codes, by task; one that the batch lacks is absent or 0."""
 
     sums: dict[Task, Tensor]
     counts: dict[Task, int]
@@ -145,23 +145,25 @@ class JanusModel(nn.Module):
         """The losses of a packed batch, at supervised positions only."""
         embeds, codes = self.embed(batch)
         hidden: Tensor = self.language_model(embeds[None], batch.layout)[0]
-        losses = self._text_losses(hidden, batch)
+        losses, unused = self._text_losses(hidden, batch)
         if codes is not None:
-            head, layout = cast(GenerationHead, self.generation_head), self.code_layout
+            head, layout, index = cast(GenerationHead, self.generation_head), self.code_layout, batch.learned_codes()
             assert layout is not None
             # The hidden state before a code predicts it: the first is predicted at the begin token.
-            total, count = head.loss(hidden[batch.code_index.flatten() - 1], codes.flatten(0, 1), layout)
-            losses.sums["generation"], losses.counts["generation"] = total, count
+            total, count = head.loss(hidden[index.flatten() - 1], codes[: len(index)].flatten(0, 1), layout)
+            losses.sums["generation"], losses.counts["generation"] = total + unused, count
+        elif not losses.sums:
+            losses = TaskLosses({"text": unused}, {"text": 0})
         return losses
 
-    def _text_losses(self, hidden: Tensor, batch: Batch) -> TaskLosses:
+    def _text_losses(self, hidden: Tensor, batch: Batch) -> tuple[TaskLosses, Tensor]:
+        """The losses, and a zero that reaches the text head also where no word is learned: sharded processes must
+        pass backwards through the same parts."""
         losses = TaskLosses({}, {})
-        if not len(batch.text_index):
-            return losses
         logits = cast(LanguageModel, self.language_model).text_logits(hidden[batch.text_index])
         each = F.cross_entropy(logits.float(), batch.text_labels, reduction="none")
         for index, task in enumerate(TASKS):
             mine = batch.text_task == index
             if (count := int(mine.sum())) and task != "generation":
                 losses.sums[task], losses.counts[task] = each[mine].sum(), count
-        return losses
+        return losses, each[:0].sum()

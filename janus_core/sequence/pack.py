@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from janus_core.interfaces import TASKS, SequenceLayout, Transform
+from janus_core.interfaces import TASKS, SequenceLayout, Task, Transform
 from janus_core.sequence.assemble import Assembled
 
 
@@ -34,7 +34,8 @@ class Batch:
         given: by route.
         pixels: what the tokenizer's transform collated, or None.
         code_index: int64 [P, N], indices in the row at which the codes of each picture lie.
-        sample_ids, tasks: one a sample.
+        sample_ids, tasks, lengths: one a sample that is learned; ``lengths`` in tokens.
+        spare_pictures: how many of the last pictures are not learned: they only keep processes in step.
     """
 
     ids: Tensor
@@ -46,15 +47,44 @@ class Batch:
     pixels: Any
     code_index: Tensor
     sample_ids: tuple[str, ...]
-    tasks: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    lengths: tuple[int, ...]
+    spare_pictures: int = 0
+
+    def learned_codes(self) -> Tensor:
+        """int64 [L, N]: the rows of ``code_index`` whose codes are learned."""
+        return self.code_index[: len(self.code_index) - self.spare_pictures]
+
+    def supervised(self) -> dict[Task, int]:
+        """How many words or codes are learned, by task; known before any forward pass, so that a step that is spread
+        over rows and processes can divide by the whole number."""
+        counts: dict[Task, int] = {}
+        for index, task in enumerate(TASKS):
+            of_task = int((self.text_task == index).sum()) if task != "generation" else self.learned_codes().numel()
+            if of_task:
+                counts[task] = of_task
+        return counts
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
         return Batch(**{item.name: _move(getattr(self, item.name), device) for item in fields(self)})
 
 
-def pack(samples: Sequence[Assembled], routes: Mapping[str, Transform], target: Transform | None) -> Batch:
-    """Lay the samples one after another in one row."""
+def pack(
+    samples: Sequence[Assembled],
+    routes: Mapping[str, Transform],
+    target: Transform | None,
+    *,
+    isolate: bool = True,
+    spare: Sequence[Assembled] = (),
+) -> Batch:
+    """Lay the samples one after another in one row.
+
+    Args:
+        isolate: no sample sees another and positions restart with each; else the row is one causal sequence.
+        spare: samples laid behind the others that pass through the model and are not learned.
+    """
+    learned, samples = len(samples), [*samples, *(replace(sample, text_targets=[]) for sample in spare)]
     lengths = tuple(len(sample.ids) for sample in samples)
     starts = [0, *accumulate(lengths)]
     text = [
@@ -73,16 +103,22 @@ def pack(samples: Sequence[Assembled], routes: Mapping[str, Transform], target: 
     code_index = [torch.arange(start + p.start, start + p.start + p.length) for start, p in targets]
     return Batch(
         ids=torch.tensor([[token for sample in samples for token in sample.ids]]),
-        layout=SequenceLayout(torch.cat([torch.arange(length) for length in lengths])[None], lengths),
+        layout=_layout(lengths if isolate else (sum(lengths),)),
         text_index=torch.tensor([t[0] for t in text], dtype=torch.int64),
         text_labels=torch.tensor([t[1] for t in text], dtype=torch.int64),
         text_task=torch.tensor([t[2] for t in text], dtype=torch.int64),
         given=given,
         pixels=pixels,
         code_index=torch.stack(code_index) if code_index else torch.zeros(0, 0, dtype=torch.int64),
-        sample_ids=tuple(sample.id for sample in samples),
-        tasks=tuple(sample.task for sample in samples),
+        sample_ids=tuple(sample.id for sample in samples[:learned]),
+        tasks=tuple(sample.task for sample in samples[:learned]),
+        lengths=lengths[:learned],
+        spare_pictures=sum(len(sample.targets) for sample in spare),
     )
+
+
+def _layout(lengths: tuple[int, ...]) -> SequenceLayout:
+    return SequenceLayout(torch.cat([torch.arange(length) for length in lengths])[None], lengths)
 
 
 def _move(value: Any, device: torch.device) -> Any:

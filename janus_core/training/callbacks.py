@@ -1,30 +1,12 @@
-"""What watches a stage: checkpoints to resume from, samples to look at, the progress bar."""
+"""What watches a stage: samples to look at, the progress bar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import TQDMProgressBar
-
-from janus_core.checkpoints.atomic import atomic_file
-
-
-class ResumePoints(lightning.Callback):
-    """Writes the state of a stage every so many steps: model, optimiser, schedule, step; the last one is kept."""
-
-    def __init__(self, path: Path, every: int) -> None:
-        self._path, self._every = path, every
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step % self._every == 0:
-            self.save(trainer)
-
-    def save(self, trainer: lightning.Trainer) -> None:
-        with atomic_file(self._path) as partial:
-            trainer.save_checkpoint(partial)
 
 
 class SamplesEvery(lightning.Callback):

@@ -46,8 +46,12 @@ class RunFolder:
         return self.root / "checkpoint"
 
     @property
-    def resume_point(self) -> Path:
-        return self.root / "resume.ckpt"
+    def best(self) -> Path:
+        return self.root / "best"
+
+    @property
+    def points(self) -> Path:
+        return self.root / "points"
 
     def open(self, recipe: Recipe, *, resume: bool) -> None:
         """Make the folder, or check that it is the one to resume.

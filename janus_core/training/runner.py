@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
-from types import FrameType
 from typing import Any
 
 import lightning
-import torch
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.seed import isolate_rng
 from safetensors.torch import load_file
 
 from janus_core.checkpoints.own import (
@@ -29,25 +24,34 @@ from janus_core.checkpoints.own import (
     save_checkpoint,
 )
 from janus_core.config.recipe import Recipe, StageConfig
-from janus_core.data.loader import StageDataset, stage_loader
-from janus_core.data.mixture import Mixture, SamplePlan
+from janus_core.data.lengths import sample_ratios
+from janus_core.data.loader import StageDataset
+from janus_core.data.mixture import Mixture
 from janus_core.data.sources import build_sources
+from janus_core.data.steps import Steps
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
-from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling
+from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling, Task
 from janus_core.model.build import BuiltModel, build_model, seeded
 from janus_core.model.lora import inject, load_updates
-from janus_core.training.callbacks import ResumePoints, SamplesEvery, StageProgress
+from janus_core.training.blocks import prepared_blocks
+from janus_core.training.callbacks import SamplesEvery, StageProgress
 from janus_core.training.module import JanusTraining
 from janus_core.training.optimiser import parameter_groups
+from janus_core.training.points import Points, place_in, points_of, remove, sound_point
+from janus_core.training.processes import begun_as, wait_for_all
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
+from janus_core.training.sharding import whole_state
 from janus_core.training.sheets import write_answers, write_drawings
+from janus_core.training.stopping import StopSoftly, requeue
 from janus_core.training.threads import choose_threads
+from janus_core.training.trainer import stage_loggers, stage_trainer
+from janus_core.training.validation import Validation
 
 
 class Interrupted(Exception):
-    """Ctrl-C: the run was saved and can be resumed."""
+    """Ctrl-C, or a signal of the scheduler: the run was saved and can be resumed."""
 
 
 def train(
@@ -61,6 +65,8 @@ def train(
 ) -> Session:
     """Run the stages of a recipe that are not done yet and return the trained model.
 
+    With several processes each of them calls this; the first writes and speaks.
+
     Args:
         folder: relative paths in the recipe are relative to it.
         out: folder of the run; made, or with ``resume`` continued.
@@ -70,7 +76,10 @@ def train(
         UserError: the recipe, the data or the folder is wrong.
         Interrupted: Ctrl-C; everything is saved.
     """
-    return _Run(recipe, folder, RunFolder(out), progress, say).run(resume)
+    rank = begun_as(recipe.run)
+    first = rank == 0
+    speak = say if first else (lambda text: None)
+    return _Run(recipe, folder, RunFolder(out), progress and first, speak, rank).run(resume)
 
 
 @dataclass(slots=True)
@@ -80,24 +89,30 @@ class _Run:
     paths: RunFolder
     progress: bool
     say: Callable[[str], None]
+    rank: int
     sources: dict[str, DataSource] = field(default_factory=dict)
     origin: Checkpoint | None = None
+    threads: int = 1
+
+    @property
+    def sharded(self) -> bool:
+        return self.recipe.run.strategy == "fsdp"
 
     def run(self, resume: bool) -> Session:
         recipe = self.recipe
-        threads = choose_threads(recipe.run.threads)
+        self.threads = choose_threads(recipe.run.threads)
         built = self._begin()
-        used = {name for stage in recipe.stages for named in stage.data.values() for name in named}
-        self.sources = build_sources(recipe.sources, used, self.folder)
+        self.sources = build_sources(recipe.sources, _named_sources(recipe), self.folder)
         for stage in recipe.stages:
             built.model.set_trained(stage.train)
             parameter_groups(
                 built.model.parts(), rate=stage.learning_rate, factors=stage.learning_rates, weight_decay=0
             )
         # All that the recipe can get wrong is known by now: only then is anything written.
-        if resume and not self.paths.recipe.is_file():
-            self.say(f"{self.paths.root} holds no run yet: this begins one")
-        self.paths.open(recipe, resume=resume)
+        if self.rank == 0:
+            if resume and not self.paths.recipe.is_file():
+                self.say(f"{self.paths.root} holds no run yet: this begins one")
+            self.paths.open(recipe, resume=resume)
         done = self.paths.stages_done()
         if done:
             load_weights(built.model, self.paths.checkpoint / WEIGHTS)
@@ -106,12 +121,25 @@ class _Run:
                 inject(built.model, recipe.lora)
             if done:
                 load_updates(built.model, load_file(self.paths.checkpoint / UPDATES))
+        if self.rank == 0:
+            self._record(built)
+        if built.random:
+            self.say(f"RANDOM weights (weights: none): {', '.join(built.random)}")
+        if done:  # what the stages behind us trained is random no more
+            built.random = list(read_facts(self.paths.checkpoint).get("random", []))
+        for index, stage in enumerate(recipe.stages[done:], start=done):
+            built = self._stage(built, stage, index, resume=resume)
+        return Session(built, recipe.name, {"recipe": recipe.name})
+
+    def _record(self, built: BuiltModel) -> None:
+        recipe = self.recipe
         self.paths.write_record(
             {
                 "recipe": recipe.name,
                 "seed": recipe.seed,
                 "environment": environment(),
-                "threads": threads,
+                "threads": self.threads,
+                "processes": self.recipe.run.processes,
                 "provenance": built.provenance,
                 "random_weights": built.random,
                 "parameters": {
@@ -123,13 +151,6 @@ class _Run:
                 },
             }
         )
-        if built.random:
-            self.say(f"RANDOM weights (weights: none): {', '.join(built.random)}")
-        if done:  # what the stages behind us trained is random no more
-            built.random = list(read_facts(self.paths.checkpoint).get("random", []))
-        for index, stage in enumerate(recipe.stages[done:], start=done):
-            self._stage(built, stage, index, resume=resume)
-        return Session(built, recipe.name, {"recipe": recipe.name})
 
     def _begin(self) -> BuiltModel:
         """The model as the recipe begins it: built anew, or as the checkpoint that ``init`` names left it."""
@@ -146,38 +167,147 @@ class _Run:
             )
         return build_filled(recipe, self.folder, self.origin, stored=False)
 
-    def _stage(self, built: BuiltModel, stage: StageConfig, index: int, *, resume: bool) -> None:
+    def _stage(self, built: BuiltModel, stage: StageConfig, index: int, *, resume: bool) -> BuiltModel:
+        """Train one stage and save the model; gives the model as the stage left it."""
         paths, recipe = self.paths, self.recipe
-        module = JanusTraining(built.model, stage, bad_records=recipe.run.bad_records)
-        before = {name: digest(built.model.parts()[name]) for name in module.frozen}
-        trained = sorted(set(built.model.parts()) - set(module.frozen))
+        frozen = built.model.set_trained(stage.train)
+        before = {name: digest(built.model.parts()[name]) for name in sorted(frozen)}
+        trained = sorted(set(built.model.parts()) - frozen)
         self.say(f"stage {index + 1} of {len(recipe.stages)} {stage.name}: trains {', '.join(trained)}")
-        point, start = _resume_from(paths.resume_point, stage) if resume else (None, 0)
-        if point:
-            self.say(f"resuming at step {start} of {stage.steps}")
+        point = sound_point(paths.points, stage.name, self.say) if resume else None
+        if point is not None:
+            self.say(f"resuming at step {point.step} of {stage.steps}")
+            processes = recipe.run.processes
+            if (point.processes, point.threads) != (processes, self.threads):
+                self.say(
+                    f"with {processes} processes of {self.threads} threads where it had {point.processes} of "
+                    f"{point.threads}: the run goes on, but not bit by bit as it would have"
+                )
+            if stage.batch_unit == "rows" and point.processes != processes:
+                raise UserError(
+                    f"stage {stage.name} fills rows from one stream a process, and was begun with {point.processes}",
+                    f"resume with {point.processes} processes",
+                )
+        module, stopping, callbacks, steps = self._prepare(built, stage, paths.points / point.file if point else None)
+        points = Points(paths.points, stage.name, recipe.run.checkpoint_every, recipe.run.keep_checkpoints)
+        start = point.step if point else 0
+        version = f"{stage.name}-from-{start:06d}" if start else stage.name  # a logger overwrites what it finds
+        loggers = stage_loggers(recipe.run, paths.logs, recipe.name, version)
+        trainer = stage_trainer(recipe.run, stage, [points, *callbacks, stopping], loggers, progress=self.progress)
+        began = time.monotonic()
+        try:
+            with quiet(), isolate_rng(), prepared_blocks(built.model, recipe.run):
+                ckpt = paths.points / point.file if point else None
+                trainer.fit(module, steps, ckpt_path=ckpt, weights_only=True if ckpt else None)
+        finally:
+            stopping.restore()
+        if trainer.global_step < stage.steps:
+            points.save(trainer)
+            if self.rank == 0:
+                requeue(stopping.came, self.say)
+            raise Interrupted(f"{stage.name}: stopped and saved after step {trainer.global_step} of {stage.steps}")
+        if module.average is not None:
+            module.average.apply()
+        built = self._gathered(built)
+        if self.rank == 0:
+            self._finish(built, stage, index, module, before, round(time.monotonic() - began, 1))
+        wait_for_all()
+        if self.sharded and self.rank:  # the others have only the names and shapes of the gathered weights
+            load_weights(built.model, paths.checkpoint / WEIGHTS)
+        if stopping.came and index + 1 < len(recipe.stages):
+            if self.rank == 0:
+                requeue(stopping.came, self.say)
+            raise Interrupted(f"{stage.name}: stopped and saved after its last step")
+        return built
+
+    def _prepare(
+        self, built: BuiltModel, stage: StageConfig, point: Path | None
+    ) -> tuple[JanusTraining, StopSoftly, list[lightning.Callback], Steps]:
+        """The module, the steps from the point on, and what is called between them."""
+        recipe, run = self.recipe, self.recipe.run
         dataset = StageDataset(
             self.sources,
             built.assembler,
             seed=recipe.seed,
             condition_drop=stage.condition_drop,
-            bad_records=recipe.run.bad_records,
+            first_sentence=stage.first_sentence,
+            longest=stage.row_tokens,
+            bad_records=run.bad_records,
         )
-        plan = SamplePlan(Mixture(stage.mixture, stage.data, stage.batch_size), stage.batch_size, stage.steps, start)
-        loader = stage_loader(dataset, plan, built.assembler, workers=recipe.run.workers)
-        points = ResumePoints(paths.resume_point, recipe.run.checkpoint_every)
-        trainer = self._trainer(built, stage, points, start)
-        began = time.monotonic()
-        with _stop_softly(trainer, self.say) as stopped, quiet():
-            trainer.fit(module, loader, ckpt_path=point, weights_only=True if point else None)
-        if trainer.global_step < stage.steps:
-            points.save(trainer)
-            raise Interrupted(f"{stage.name}: stopped and saved after step {trainer.global_step} of {stage.steps}")
-        after = {name: digest(built.model.parts()[name]) for name in module.frozen}
+        steps = Steps(
+            stage,
+            Mixture(sample_ratios(stage, dataset), stage.data, stage.batch_size),
+            dataset,
+            built.assembler,
+            workers=run.workers,
+            start=int(point.stem.rpartition("-")[2]) if point else 0,
+            place=place_in(point, self.rank) if point else None,
+            rank=self.rank,
+            world=self.recipe.run.processes,
+            complete=self.sharded,
+        )
+        stopping = StopSoftly(self.say)
+        module = JanusTraining(
+            built.model,
+            stage,
+            seed=recipe.seed,
+            bad_records=run.bad_records,
+            spike=run.spike,
+            log_every=min(run.log_every, stage.steps),
+            pack=steps.pack,
+            sharded=self.sharded,
+            stopping=stopping.asked,
+        )
+        callbacks: list[lightning.Callback] = []
+        if stage.validation is not None:
+            held_out = StageDataset(
+                self.sources, built.assembler, seed=recipe.seed, longest=stage.row_tokens, bad_records=run.bad_records
+            )
+            callbacks.append(Validation(stage, held_out, steps.pack, lambda *a: self._best(built, stage, *a)))
+        if self.rank == 0 and not self.sharded:  # drawing needs whole weights
+            callbacks.append(SamplesEvery(lambda step: self._samples(built, stage, step), recipe.samples.every))
+        if self.progress:
+            callbacks.append(StageProgress(stage.name))
+        return module, stopping, callbacks, steps
+
+    def _gathered(self, built: BuiltModel) -> BuiltModel:
+        """The model with whole weights: itself, or where they were sharded a new one."""
+        if not self.sharded:
+            return built
+        state = whole_state(built.model)
+        fresh = build_model(
+            self.recipe.model, self.recipe.text, seed=self.recipe.seed, folder=self.folder, skip_weights=True
+        )
+        if self.rank == 0:
+            fresh.model.load_state_dict(state)
+        fresh.random = built.random
+        return fresh
+
+    def _best(self, built: BuiltModel, stage: StageConfig, step: int, losses: dict[Task, float]) -> None:
+        """Keep the model with the lowest validation loss of the stage, as a checkpoint beside the last one."""
+        gathered = self._gathered(built)
+        if self.rank == 0:
+            about = {"stage": stage.name, "step": step, "validation": losses}
+            save_checkpoint(self.paths.best, gathered, self.recipe, about)
+
+    def _finish(
+        self,
+        built: BuiltModel,
+        stage: StageConfig,
+        index: int,
+        module: JanusTraining,
+        before: dict[str, str],
+        seconds: float,
+    ) -> None:
+        """Check that what is frozen did not move, then write the record and the checkpoint of a stage."""
+        paths = self.paths
+        after = {name: digest(built.model.parts()[name]) for name in before}
         if changed := [name for name in before if before[name] != after[name]]:
             raise AssertionError(f"frozen parts changed: {', '.join(changed)}")
+        trained = sorted(set(built.model.parts()) - set(before))
         facts: dict[str, Any] = {
             "steps": stage.steps,
-            "seconds": round(time.monotonic() - began, 1),
+            "seconds": seconds,
             "trained": trained,
             "frozen_sha256": after,
             "bad_records": list(module.bad),
@@ -191,37 +321,9 @@ class _Run:
         if self.origin is not None:
             source = self.origin.source
             about |= {"imported": self.origin.facts["imported"]} if "imported" in self.origin.facts else {}
-        save_checkpoint(paths.checkpoint, built, recipe, about, source)
-        paths.resume_point.unlink(missing_ok=True)
-        if stopped and index + 1 < len(recipe.stages):
-            raise Interrupted(f"{stage.name}: stopped and saved after its last step")
-
-    def _trainer(self, built: BuiltModel, stage: StageConfig, points: ResumePoints, start: int) -> lightning.Trainer:
-        run, paths = self.recipe.run, self.paths
-        logs = f"{stage.name}-from-{start:06d}" if start else stage.name  # a logger overwrites what it finds
-        callbacks: list[lightning.Callback] = [points]
-        callbacks.append(SamplesEvery(lambda step: self._samples(built, stage, step), self.recipe.samples.every))
-        if self.progress:
-            callbacks.append(StageProgress(stage.name))
-        with quiet():
-            return lightning.Trainer(
-                accelerator=run.accelerator,
-                devices=1,
-                precision=run.precision,
-                max_steps=stage.steps,
-                gradient_clip_val=stage.clip,
-                log_every_n_steps=min(run.log_every, stage.steps),
-                callbacks=callbacks,
-                logger=[
-                    CSVLogger(paths.logs, name="", version=logs),
-                    TensorBoardLogger(paths.logs, name="", version=logs),
-                ],
-                enable_progress_bar=self.progress,
-                enable_checkpointing=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-                use_distributed_sampler=False,
-            )
+        save_checkpoint(paths.checkpoint, built, self.recipe, about, source)
+        for point in points_of(paths.points):
+            remove(paths.points, point)
 
     def _samples(self, built: BuiltModel, stage: StageConfig, step: int) -> None:
         config, session = self.recipe.samples, Session(built, self.recipe.name)
@@ -244,41 +346,8 @@ class _Run:
         return found[:count]
 
 
-def _resume_from(point: Path, stage: StageConfig) -> tuple[Path | None, int]:
-    """The point and its step; none if it is of another stage, whose end was saved just before the run was killed."""
-    if not point.is_file():
-        return None, 0
-    try:
-        state = torch.load(point, map_location="cpu", weights_only=True, mmap=True)
-        name, step = state.get("stage"), int(state["global_step"])
-    except (RuntimeError, OSError, KeyError, AttributeError, EOFError, UnpicklingError) as error:
-        raise UserError(
-            f"{point} cannot be read: {error}", "remove it: the run then resumes at its last stage"
-        ) from error
-    return (point, step) if name == stage.name else (None, 0)
-
-
-@contextmanager
-def _stop_softly(trainer: lightning.Trainer, say: Callable[[str], None]) -> Iterator[list[int]]:
-    """The first Ctrl-C ends the step and saves; the second stops at once. Gives the signals that came.
-
-    An interrupt within an optimiser's step would save parameters of which some have moved and some have not.
-    """
-
-    came: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        say("stopping after this step (Ctrl-C again stops at once, without saving)")
-        trainer.should_stop = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    try:
-        former = signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not in the main thread: no signals to catch
-        yield came
-        return
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGINT, former)
+def _named_sources(recipe: Recipe) -> set[str]:
+    """The sources that a stage draws from or is validated on."""
+    named = {name for stage in recipe.stages for shares in stage.data.values() for name in shares}
+    validations = [stage.validation for stage in recipe.stages if stage.validation is not None]
+    return named | {name for config in validations for names in config.data.values() for name in names}

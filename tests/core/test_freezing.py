@@ -59,13 +59,13 @@ def test_making_samples_changes_no_result(tiny: ModuleType, tmp_path: Path) -> N
 def test_a_frozen_part_that_changes_ends_the_run(
     tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from janus_core.training.callbacks import ResumePoints
+    from janus_core.training.points import Points
 
     def spoil(self: Any, trainer: Any, module: Any, *_: Any) -> None:
         with torch.no_grad():
             next(module.model.parts()["encoders.image"].parameters()).add_(1)
 
-    monkeypatch.setattr(ResumePoints, "on_train_batch_end", spoil)
+    monkeypatch.setattr(Points, "on_train_batch_end", spoil)
     with pytest.raises(AssertionError, match=r"encoders\.image"):
         tiny.train(tiny.recipe("understanding"), tmp_path / "out")
     assert not (tmp_path / "out" / "checkpoint").exists()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from janus_core.config.recipe import SourceShare
-from janus_core.data.loader import StageDataset, stage_loader
+from janus_core.data.loader import SampleLoader, StageDataset
 from janus_core.data.mixture import Draw, Mixture, SamplePlan
 from janus_core.data.sources import build_sources
 from janus_core.errors import UserError
@@ -57,11 +57,11 @@ def test_a_bad_record_is_named_and_the_next_in_the_file_taken(built: Any) -> Non
 def test_bad_records_reach_the_loader(built: Any) -> None:
     data = dataset(built, Listed("a", None, "c", None, "e"))
     plan = SamplePlan(Mixture({"text": 1}, {"text": {"s": SourceShare()}}), 5, 2)
-    batches = list(stage_loader(data, plan, built.assembler, workers=0))
-    assert [sorted(loaded.bad) for loaded in batches] == [
+    batches = list(SampleLoader(data, plan, workers=0))
+    assert [sorted(text for _, bad in items for text in bad) for items in batches] == [
         ["s: file.jsonl:2: it is bad", "s: file.jsonl:4: it is bad"]
     ] * 2
-    assert all(len(loaded.batch.sample_ids) == 5 for loaded in batches)
+    assert all(len(items) == 5 for items in batches)
 
 
 def test_an_empty_source_is_refused(built: Any) -> None:

@@ -22,9 +22,9 @@ from torch import nn
 from janus_core.checkpoints.own import load_checkpoint, save_checkpoint
 from janus_core.errors import UserError
 from janus_core.model.janus import TaskLosses
-from janus_core.training.callbacks import ResumePoints
 from janus_core.training.module import normalise
 from janus_core.training.optimiser import parameter_groups, schedule
+from janus_core.training.points import Points
 from janus_core.training.runner import Interrupted
 
 MODES = ["understanding", "generation", "both"]
@@ -63,13 +63,17 @@ def losses(**tasks: tuple[float, int]) -> TaskLosses:
     ],
 )
 def test_normalisation(by: str, weights: dict[Any, float], value: float) -> None:
-    found = normalise(losses(understanding=(6.0, 3), generation=(20.0, 5)), by, weights)
+    found = normalise(
+        losses(understanding=(6.0, 3), generation=(20.0, 5)), {"understanding": 3, "generation": 5}, by, weights
+    )
     assert float(found.detach()) == pytest.approx(value)
 
 
-def test_a_batch_without_anything_to_learn_is_an_error() -> None:
-    with pytest.raises(UserError, match="no supervised token"):
-        normalise(losses(), "tasks", {})
+def test_the_shares_of_rows_add_up() -> None:
+    rows = [losses(understanding=(6.0, 3)), losses(understanding=(1.0, 1), generation=(20.0, 5))]
+    counts: dict[Any, int] = {"understanding": 4, "generation": 5}
+    for by, value in (("tokens", 27 / 9), ("tasks", 7 / 4 + 20 / 5)):
+        assert sum(float(normalise(row, counts, by, {}).detach()) for row in rows) == pytest.approx(value)
 
 
 def test_the_loss_falls(tiny: ModuleType, tmp_path: Path) -> None:
@@ -239,14 +243,14 @@ def test_the_record_explains_the_run(tiny: ModuleType, tmp_path: Path) -> None:
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
     """Ctrl-C in these steps of every stage, as a person at the keyboard would send it."""
-    former = ResumePoints.on_train_batch_end
+    former = Points.on_train_batch_end
 
     def and_stop(self: Any, trainer: Any, *rest: Any) -> None:
         former(self, trainer, *rest)
         if trainer.global_step in steps:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(ResumePoints, "on_train_batch_end", and_stop)
+    monkeypatch.setattr(Points, "on_train_batch_end", and_stop)
 
 
 def metrics_of(out: Path) -> list[dict[str, str]]:
@@ -275,7 +279,7 @@ def test_six_steps_are_three_and_three(
     parts = tiny.train(values, tmp_path / "parts", resume=True, say=said.append)
     assert "resuming at step 3 of 6" in said
     assert tiny.differing(tiny.weights(whole.built.model), tiny.weights(parts.built.model)) == []
-    assert not (tmp_path / "parts" / "resume.ckpt").exists()
+    assert not list((tmp_path / "parts" / "points").iterdir())
     rows = {name: metrics_of(tmp_path / name) for name in ("whole", "parts")}
     assert sorted(int(row["step"]) for row in rows["whole"]) == sorted(int(row["step"]) for row in rows["parts"])
     assert {r["step"]: r["loss"] for r in rows["whole"]} == {r["step"]: r["loss"] for r in rows["parts"]}
@@ -325,7 +329,7 @@ def test_killed_between_a_stages_checkpoint_and_its_tidying(
     former = Path.unlink
 
     def die(self: Path, missing_ok: bool = False) -> None:
-        if self.name == "resume.ckpt":
+        if self.name.endswith(".ckpt.json"):
             raise Killed
         former(self, missing_ok)
 
@@ -333,7 +337,7 @@ def test_killed_between_a_stages_checkpoint_and_its_tidying(
         patch.setattr(Path, "unlink", die)
         with pytest.raises(Killed):
             tiny.train(values, tmp_path / "parts")
-    assert (tmp_path / "parts" / "resume.ckpt").is_file()
+    assert list((tmp_path / "parts" / "points").glob("stage1-*.ckpt"))
     parts = tiny.train(values, tmp_path / "parts", resume=True)
     assert tiny.differing(tiny.weights(whole.built.model), tiny.weights(parts.built.model)) == []
 
@@ -349,13 +353,14 @@ def test_resuming_with_other_settings_is_refused(
         interrupt_at(patch, 2)
         with pytest.raises(Interrupted):
             tiny.train(values, tmp_path / "out")
-    before = (tmp_path / "out" / "resume.ckpt").read_bytes()
+    (point,) = (tmp_path / "out" / "points").glob("*.ckpt")
+    before = point.read_bytes()
     other = copy.deepcopy(values)
     apply_set(other, f"{change[0]}={change[1]}")
     with pytest.raises(UserError, match="other settings") as caught:
         tiny.train(other, tmp_path / "out", resume=True)
     assert str(tmp_path / "out" / "recipe.yaml") in str(caught.value.remedy)
-    assert (tmp_path / "out" / "resume.ckpt").read_bytes() == before
+    assert point.read_bytes() == before
 
 
 TWICE = """
@@ -384,16 +389,16 @@ def test_ctrl_c_then_kill_then_resume(tiny: ModuleType, tmp_path: Path) -> None:
     values = tiny.recipe("both", steps=120)
     values["run"] |= {"checkpoint_every": 5, "log_every": 50}
     recipe, out = tiny.write(values, tmp_path / "r.yaml"), tmp_path / "out"
-    point = out / "resume.ckpt"
+    points = out / "points"
     command = [sys.executable, "-c", TWICE, str(recipe), str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as process:
-        wait_for(point.is_file, 120, process)
+        wait_for(lambda: list(points.glob("*.ckpt.json")), 120, process)
         process.send_signal(signal.SIGINT)
         wait_for((out / "code").is_file, 60, process)
-        stopped = point.stat().st_mtime_ns
-        wait_for(lambda: point.is_file() and point.stat().st_mtime_ns != stopped, 60, process)
+        stopped = set(points.glob("*.ckpt.json"))
+        wait_for(lambda: set(points.glob("*.ckpt.json")) - stopped, 60, process)
         process.kill()
         _, errors = process.communicate()
     assert (out / "code").read_text(encoding="utf-8") == "130"
