@@ -42,7 +42,7 @@ def plan(*results: RowResult) -> Plan:
 
 
 def line(text: str, row: str) -> list[str]:
-    (found,) = [item for item in text.splitlines() if item.startswith(f"| {row}")]
+    found = next(item for item in text.splitlines() if item.startswith(f"| {row}"))
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
@@ -76,6 +76,8 @@ def test_the_table_has_both_sides_costs_and_dashes() -> None:
     assert line(text, "D")[4:6] == ["60.0 ± 10.0", "50.0 to 70.0"]
     assert line(text, "D")[7:] == ["3", "12,345", "345", "61", "5"]
     assert line(text, "E")[4:7] == line(text, "F")[1:4] == ["–"] * 3
+    assert line(text, "score")[1:] == ["D", "E", "F"]
+    assert line(text, "drawn objects")[1:] == ["60.0 ± 10.0", "–", "61.3 ± 5.0"]
     assert "understanding: the difference lies inside the noise of the seeds (95 %, Welch): D and E" in text
     assert "generation: the difference lies inside the noise of the seeds (95 %, Welch): D and F" in text
 

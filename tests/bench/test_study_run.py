@@ -274,6 +274,23 @@ def test_a_killed_study_leaves_no_orphan_and_no_lock(sleeping: Any, tmp_path: Pa
         pass
 
 
+def test_parameters_are_counted_once_and_trained_in_any_stage(tiny: ModuleType) -> None:
+    from janus_bench.study.count import count
+
+    values = tiny.recipe("both", encoder="tokenizer_as_encoder")
+    model = tiny.build(values).model
+    parts = model.parts()
+    shared = sum(p.numel() for p in parts["encoders.image"].parameters())
+    counted = count(tiny.validated(values), Path())
+    assert shared > 0
+    assert counted["total"] == sum(sum(p.numel() for p in part.parameters()) for part in parts.values()) - shared
+    frozen = sum(p.numel() for p in parts["generation_tokenizer"].parameters())
+    assert counted["trained"] == counted["total"] - frozen
+    stages = tiny.three_stages(values)
+    stages["stages"] = stages["stages"][:1]
+    assert 0 < count(tiny.validated(stages), Path())["trained"] < counted["trained"]
+
+
 def test_a_command_ends_with_its_exit_code_and_its_words_in_the_log(tmp_path: Path) -> None:
     with locked(tmp_path) as lock:
         ending = LocalProcesses().run(["train", "nothing"], tmp_path / "log", lock)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from janus_bench.study.file import Study
 from janus_core.cli import main
 from janus_core.config.load import validate
 from janus_core.config.recipe import ComponentChoice, Recipe
@@ -30,6 +31,12 @@ SHORTER = {
     "train quickstart": ["--no-progress", *(f"--set=stages.{i}.steps=1" for i in range(4))],
     "bench run": ["--limit", "2", "--no-progress"],
     "pretrain": ["--set", "steps=1", "--no-progress"],
+    "study run": ["--set=seeds=[0]", "--set=limit=2", "--set=exclude=[{row: both}]"],
+    "study run quickstart_ablation": [
+        "--set=match=[]",
+        "--set=exclude=[{row: [A, D, E]}]",
+        "--set=set={stages.language.steps: 1, stages.unify.steps: 1, stages.instruct.steps: 1, samples: {}}",
+    ],
 }
 """What the test adds to commands that take minutes."""
 
@@ -46,6 +53,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for _, kind, text in BLOCKS:
         if kind == "yaml" and "stages:" in text:
             (folder / "small.yaml").write_text(text)
+        if kind == "yaml" and "axes:" in text:
+            (folder / "study.yaml").write_text(text)
     return folder
 
 
@@ -85,6 +94,9 @@ def test_yaml(text: str) -> None:
     values = yaml.safe_load(text)
     if "stages" in values:
         assert validate(Recipe, values, "docs").stages
+        return
+    if "axes" in values:
+        assert validate(Study, values, "docs").axes
         return
     found = [*values.get("sources", {}).values(), *values.get("model", {}).get("encoders", {}).values()]
     assert [ComponentChoice.model_validate(item) for item in found]

@@ -52,6 +52,7 @@ def markdown(plan: Plan, results: Sequence[RowResult], pictures: dict[str, str])
         parts += [*_benchmark(results, benchmark), ""]
         if benchmark in pictures:
             parts += [f"![understanding against generation]({pictures[benchmark]})", ""]
+        parts += [*_all_scores(results, benchmark), ""]
     warnings = [*_noise(plan, results), *_random(results), *_notes(results)]
     for title, lines in (
         ("Read with care", warnings),
@@ -92,11 +93,24 @@ def _line(result: RowResult, benchmark: str, scores: Sequence[str | None]) -> li
 
 
 def _score(over: Spread, values: Sequence[Measured]) -> list[str]:
-    mean = f"{100 * over.mean:.1f}" + ("" if over.deviation is None else f" ± {100 * over.deviation:.1f}")
     # The same items in every cell: more seeds make them no more, so the interval is that of a single run.
     of = round(sum(value.of for value in values) / len(values))
     low, high = wilson(over.mean * of, of) if of else (0.0, 1.0)
-    return [mean, f"{100 * over.least:.1f} to {100 * over.most:.1f}", f"{100 * low:.0f} to {100 * high:.0f}"]
+    return [_mean(over), f"{100 * over.least:.1f} to {100 * over.most:.1f}", f"{100 * low:.0f} to {100 * high:.0f}"]
+
+
+def _all_scores(results: Sequence[RowResult], benchmark: str) -> list[str]:
+    """Every score, a column a row of the study."""
+    names = list(dict.fromkeys(s.name for r in results for c in r.done for s in c.scores if s.benchmark == benchmark))
+    lines = [_bar(["score", *(result.row.name for result in results)]), _bar(["---"] * (len(results) + 1))]
+    for name in names:
+        over = [result.spread(benchmark, name) for result in results]
+        lines.append(_bar([name, *(DASH if spread is None else _mean(spread) for spread in over)]))
+    return lines if names else []
+
+
+def _mean(over: Spread) -> str:
+    return f"{100 * over.mean:.1f}" + ("" if over.deviation is None else f" ± {100 * over.deviation:.1f}")
 
 
 def _headline(results: Sequence[RowResult], benchmark: str, side: str) -> str | None:
