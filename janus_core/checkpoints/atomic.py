@@ -37,14 +37,15 @@ def make_good(target: Path) -> None:
 
 
 @contextmanager
-def atomic_file(target: Path, *, here: bool = True) -> Iterator[Path]:
+def atomic_file(target: Path, writer: str = "", *, here: bool = True) -> Iterator[Path]:
     """Give a path beside the target to write to; on success it replaces the target, on failure it is removed.
 
     Args:
+        writer: processes that write the same target at the same time need one each, or they write to the same path.
         here: this process writes it; the others of a run take part without.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}{writer and f'.{writer}'}.partial")
     try:
         yield partial
         if here:

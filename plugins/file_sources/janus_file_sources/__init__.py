@@ -1,1 +1,1 @@
-"""Readers of a user's files: image captions in JSONL, LLaVA conversations, text in JSONL."""
+"""Readers of a user's files: captions in JSONL, COCO's JSON, tar shards and Parquet; class folders; LLaVA; text."""

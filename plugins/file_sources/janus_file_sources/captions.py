@@ -1,4 +1,4 @@
-"""``image_captions``: images with captions in JSONL, to describe or to draw."""
+"""``image_captions`` and ``journeydb``: images with captions in JSONL, to describe or to draw."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from janus_core.data.images import ImageError, load_image
-from janus_core.interfaces import BadRecord, BuildContext, Given, Message, Sample, Target
+from janus_core.interfaces import BuildContext, Sample
+from janus_file_sources.captioned import caption_sample
 from janus_file_sources.options import CaptionOptions
+from janus_file_sources.pictures import image_folder, read_image
 from janus_file_sources.records import JsonLines, text_of
 
 
@@ -27,26 +28,11 @@ class ImageCaptions:
         options, place = self._options, self._records.place(index)
         record = self._records[index]
         caption = text_of(record, options.caption_key, place)
-        image = read_image(self._images / text_of(record, options.image_key, place), place)
-        if options.task == "generation":
-            asked, said = Message("user", (caption,)), Message("assistant", (Target(image),))
-        else:
-            asked = Message("user", (Given(options.route, image), f"\n{options.instruction}"))
-            said = Message("assistant", (caption,))
-        return Sample(place, options.task, (asked, said))
 
+        def image() -> Image.Image:
+            return read_image(self._images / text_of(record, options.image_key, place), place)
 
-def image_folder(images: str | None, folder: Path, file: Path) -> Path:
-    """The folder that image paths are relative to."""
-    return folder / images if images is not None else file.parent
-
-
-def read_image(path: Path, place: str) -> Image.Image:
-    """An image of a record; a file that is none makes the record bad."""
-    try:
-        return load_image(path)
-    except ImageError as error:
-        raise BadRecord(place, str(error)) from error
+        return caption_sample(options, place, caption, image)
 
 
 def build(options: CaptionOptions, context: BuildContext) -> ImageCaptions:

@@ -8,8 +8,8 @@ from typing import Any
 from PIL import Image
 
 from janus_core.interfaces import BadRecord, BuildContext, Given, Message, Sample
-from janus_file_sources.captions import image_folder, read_image
 from janus_file_sources.options import LlavaOptions
+from janus_file_sources.pictures import image_folder, read_image
 from janus_file_sources.records import JsonArray, JsonLines
 
 MARK = "<image>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +23,28 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         require_file(path)
         self.path = path
-        self._at: list[tuple[int, int]] = []
+        # Arrays, not lists of tuples: files of millions of lines are read, and each loader worker holds a copy.
+        self._lines, self._offsets = array("q"), array("q")
         offset = 0
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    self._at.append((number, offset))
+                    self._lines.append(number)
+                    self._offsets.append(offset)
                 offset += len(line)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._offsets)
 
     def place(self, index: int) -> str:
         """``file:line`` of a record."""
-        return f"{self.path}:{self._at[index][0]}"
+        return f"{self.path}:{self._lines[index]}"
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         with self.path.open("rb") as file:
-            file.seek(self._at[index][1])
+            file.seek(self._offsets[index])
             line = file.readline()
-        try:
-            record = json.loads(line.decode("utf-8-sig"))
-        except ValueError as error:
-            raise BadRecord(self.place(index), f"not JSON: {error}") from error
-        return as_mapping(record, self.place(index))
+        return parse_object(line, self.place(index))
 
 
 class JsonArray:
@@ -92,6 +91,15 @@ def require_file(path: Path) -> None:
         raise ValueError(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
 
 
+def parse_object(data: bytes, place: str) -> dict[str, Any]:
+    """A JSON object in UTF-8."""
+    try:
+        record = json.loads(data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise BadRecord(place, f"not JSON: {error}") from error
+    return as_mapping(record, place)
+
+
 def as_mapping(record: Any, place: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise BadRecord(place, f"holds {type(record).__name__}, not an object")
@@ -99,12 +107,19 @@ def as_mapping(record: Any, place: str) -> dict[str, Any]:
 
 
 def text_of(record: dict[str, Any], key: str, place: str) -> str:
-    """A non-empty text of a record."""
-    value = record.get(key)
+    """A non-empty text of a record, without space around it; ``a.b`` is the key b in the object a."""
+    value: Any = record
+    for part in (key,) if key in record else key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise BadRecord(place, f"{_must(key)}missing; keys: {', '.join(record)}")
+        value = value[part]
     if not isinstance(value, str) or not value.strip():
-        found = "missing" if key not in record else repr(value)
-        raise BadRecord(place, f"{key!r} must be a text that is not empty, but is {found}; keys: {', '.join(record)}")
+        raise BadRecord(place, f"{_must(key)}{value!r:.80}; keys: {', '.join(record)}")
     return value.strip()
+
+
+def _must(key: str) -> str:
+    return f"{key!r} must be a text that is not empty, but is "
 
 
 def _skip(text: str, at: int) -> int:
