@@ -11,14 +11,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from janus_core.config.begin import complete
-from janus_core.config.yaml_file import read_yaml
+from janus_core.config.extend import EXTENDS, read_extended
 from janus_core.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | None = None) -> Model:
-    """Read a recipe file, complete it from the checkpoint that it starts from, apply ``a.b=c`` settings, validate.
+    """Read a recipe file and those that it extends, complete it from the checkpoint that it starts from, apply
+    ``a.b=c`` settings, validate.
 
     Args:
         init: a checkpoint to start from in place of the recipe's ``init``.
@@ -26,7 +27,7 @@ def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | N
     Raises:
         UserError: with every mistake, its place, the value and what is allowed.
     """
-    values = read_yaml(path)
+    values, files = read_extended(path)
     if init is not None:
         values["init"] = str(init.absolute())
     first = [text for text in sets if text.startswith("init=")]
@@ -37,7 +38,7 @@ def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | N
     for text in sets:
         if text not in first:
             apply_set(values, text)
-    return validate(kind, values, str(path))
+    return validate(kind, values, f" {EXTENDS} ".join(map(str, files)))
 
 
 def apply_set(values: dict[str, Any], text: str) -> None:
