@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from janus_core.config.begin import FACTS
 from janus_core.config.choose import choose
 from janus_core.config.parts import match_parts, part_names
 from janus_core.config.recipe import ComponentChoice, ModelConfig, Recipe, StageConfig
@@ -40,11 +41,12 @@ def missing_files(recipe: Recipe, folder: Path) -> list[str]:
     """Place and path of what a recipe without mistakes names and the disk does not hold."""
     found = [] if (missing := _no_text_tokenizer(recipe, folder)) is None else [missing]
     named = named_sources(recipe)
+    filled = recipe.init is not None or (folder / FACTS).is_file()  # from a checkpoint: no other weights are read
     for place, kind, choice in component_choices(recipe):
         if kind == "data_source" and place.partition(".")[2] not in named:
             continue  # never opened
         options = choose(kind, choice, place).options
-        for name in PATHS:
+        for name in PATHS[1:] if filled else PATHS:
             given = getattr(options, name, None)
             for text in given if isinstance(given, list | tuple) else [given]:
                 if isinstance(text, str) and not _exists(folder, text, word=name == "weights"):
