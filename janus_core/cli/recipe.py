@@ -37,18 +37,25 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
         return 0
+    from janus_core.config.check import missing_files
     from janus_core.config.load import to_yaml
 
-    recipe, _ = load_checked(arguments.recipe, arguments.sets)
-    print(to_yaml(recipe) if arguments.action == "show" else f"{recipe.name}: no mistakes")
+    recipe, folder = load_checked(arguments.recipe, arguments.sets, files=False)
+    if arguments.action == "show":
+        print(to_yaml(recipe))
+        return 0
+    missing = missing_files(recipe, folder)
+    also = f"; {len(missing)} things that it names are not there yet:" if missing else ""
+    print("\n  ".join([f"{recipe.name}: no mistakes{also}", *missing]))
     return 0
 
 
-def load_checked(name: str, sets: list[str], init: Path | None = None) -> tuple[Recipe, Path]:
+def load_checked(name: str, sets: list[str], init: Path | None = None, *, files: bool = True) -> tuple[Recipe, Path]:
     """The recipe and the folder that its relative paths refer to; `UserError` with every mistake.
 
     Args:
         init: a checkpoint to start from in place of the recipe's.
+        files: the text tokenizer must be there.
     """
     from janus_core.config.catalog import find_recipe
     from janus_core.config.check import check_recipe
@@ -57,7 +64,7 @@ def load_checked(name: str, sets: list[str], init: Path | None = None) -> tuple[
 
     path = find_recipe(name)
     recipe = load(Recipe, path, sets, init)
-    check_recipe(recipe, path.parent)
+    check_recipe(recipe, path.parent, files=files)
     return recipe, path.parent
 
 
@@ -102,4 +109,15 @@ def recipe_schema() -> dict[str, object]:
             {"$ref": f"#/$defs/{kind}"} if item == choice else item for item in model[name]["anyOf"]
         ]
     definitions.pop("ComponentChoice", None)
-    return schema
+    # What a recipe that extends another leaves out can only be known with that one at hand.
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": definitions,
+        "if": {"type": "object", "required": ["extends"]},
+        "then": {
+            "properties": {
+                "extends": {"type": "string", "description": "recipe that this one changes: a file or a name"}
+            },
+        },
+        "else": {key: value for key, value in schema.items() if key != "$defs"},
+    }

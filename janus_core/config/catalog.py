@@ -34,13 +34,16 @@ def studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted((recipes_folder() / STUDIES).glob("*.yaml"))}
 
 
-def find_recipe(name: str) -> Path:
+def find_recipe(name: str, folder: Path = Path()) -> Path:
     """The file of a recipe given as a file, a folder with a ``recipe.yaml`` or a shipped name.
+
+    Args:
+        folder: a relative path starts there.
 
     Raises:
         UserError: there is none; the nearest shipped names are given.
     """
-    path = Path(name)
+    path = folder / name
     if path.is_file():
         return path
     if (path / "recipe.yaml").is_file():

@@ -4,29 +4,81 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from janus_core.config.begin import FACTS
 from janus_core.config.choose import choose
 from janus_core.config.parts import match_parts, part_names
 from janus_core.config.recipe import ComponentChoice, ModelConfig, Recipe, StageConfig
 from janus_core.errors import UserError
 from janus_core.text.tokenizer import BYTES
 
+PATHS = ("weights", "path", "names", "images")
+"""Options of components that name a file, a folder or a pattern of files, by the convention of all plugins."""
 
-def check_recipe(recipe: Recipe, folder: Path) -> None:
+
+def check_recipe(recipe: Recipe, folder: Path, *, files: bool = True) -> None:
     """Check a recipe without building anything.
+
+    Args:
+        files: the text tokenizer must be there.
 
     Raises:
         UserError: every mistake at once.
     """
     mistakes = [*_components(recipe), *_model(recipe.model), *_stages(recipe)]
-    tokenizer = recipe.text.tokenizer
-    if tokenizer != BYTES and not (folder / tokenizer).is_file():
-        mistakes.append(f"text.tokenizer: {folder / tokenizer} does not exist; give a tokenizer.json, or '{BYTES}'")
+    if files and (missing := _no_text_tokenizer(recipe, folder)):
+        mistakes.append(missing)
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise UserError(f"recipe {recipe.name}: {count}\n" + "\n".join(mistakes))
+
+
+def missing_files(recipe: Recipe, folder: Path) -> list[str]:
+    """Place and path of what a recipe without mistakes names and the disk does not hold."""
+    found = [] if (missing := _no_text_tokenizer(recipe, folder)) is None else [missing]
+    named = named_sources(recipe)
+    filled = recipe.init is not None or (folder / FACTS).is_file()  # from a checkpoint: no other weights are read
+    for place, kind, choice in component_choices(recipe):
+        if kind == "data_source" and place.partition(".")[2] not in named:
+            continue  # never opened
+        options = choose(kind, choice, place).options
+        for name in PATHS[1:] if filled else PATHS:
+            given = getattr(options, name, None)
+            for text in given if isinstance(given, list | tuple) else [given]:
+                if isinstance(text, str) and not _exists(folder, text, word=name == "weights"):
+                    found.append(f"{place}.options.{name}: {folder / text} does not exist")
+    return found
+
+
+def named_sources(recipe: Recipe) -> set[str]:
+    """The sources that a stage draws from or is validated on: only these are opened."""
+    named = {name for stage in recipe.stages for shares in stage.data.values() for name in shares}
+    validations = [stage.validation for stage in recipe.stages if stage.validation is not None]
+    return named | {name for config in validations for names in config.data.values() for name in names}
+
+
+def _no_text_tokenizer(recipe: Recipe, folder: Path) -> str | None:
+    path = recipe.text.tokenizer
+    if path == BYTES or (folder / path).is_file():
+        return None
+    return f"text.tokenizer: {folder / path} does not exist; give a tokenizer.json, or '{BYTES}'"
+
+
+def _exists(folder: Path, text: str, *, word: bool) -> bool:
+    """Whether a path leads somewhere; of a pattern only the folder before it is looked at.
+
+    Args:
+        word: it may also be a word such as ``none`` or an address such as ``hf-hub:…``, which lead nowhere.
+    """
+    text = text.removeprefix("local-dir:")
+    if word and (":" in text or not ("/" in text or "." in text)):
+        return True
+    fixed = re.split(r"[*?\[{]", text, maxsplit=1)[0]
+    return os.path.exists(folder / (text if fixed == text else os.path.dirname(fixed)))
 
 
 def component_choices(recipe: Recipe) -> Iterator[tuple[str, str, ComponentChoice]]:

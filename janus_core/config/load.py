@@ -11,14 +11,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from janus_core.config.begin import complete
-from janus_core.config.yaml_file import read_yaml
+from janus_core.config.extend import EXTENDS, read_extended
 from janus_core.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | None = None) -> Model:
-    """Read a recipe file, complete it from the checkpoint that it starts from, apply ``a.b=c`` settings, validate.
+    """Read a recipe file and those that it extends, complete it from the checkpoint that it starts from, apply
+    ``a.b=c`` settings, validate.
 
     Args:
         init: a checkpoint to start from in place of the recipe's ``init``.
@@ -26,7 +27,8 @@ def load(kind: type[Model], path: Path, sets: Sequence[str] = (), init: Path | N
     Raises:
         UserError: with every mistake, its place, the value and what is allowed.
     """
-    return resolve(kind, read_yaml(path), path.parent, sets, init, origin=str(path))
+    values, files = read_extended(path)
+    return resolve(kind, values, path.parent, sets, init, origin=f" {EXTENDS} ".join(map(str, files)))
 
 
 def resolve(

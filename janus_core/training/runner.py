@@ -28,6 +28,7 @@ from janus_core.checkpoints.own import (
     read_facts,
     save_checkpoint,
 )
+from janus_core.config.check import named_sources
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset
 from janus_core.data.sources import build_sources
@@ -105,7 +106,7 @@ class _Run:
         recipe = self.recipe
         self.threads = choose_threads(recipe.run.threads)
         built = self._begin()
-        self.sources = build_sources(recipe.sources, _named_sources(recipe), self.folder)
+        self.sources = build_sources(recipe.sources, named_sources(recipe), self.folder)
         for stage in recipe.stages:
             built.model.set_trained(stage.train)
             parameter_groups(
@@ -381,10 +382,3 @@ class _Run:
                 except BadRecord:
                     continue
         return found[:count]
-
-
-def _named_sources(recipe: Recipe) -> set[str]:
-    """The sources that a stage draws from or is validated on."""
-    named = {name for stage in recipe.stages for shares in stage.data.values() for name in shares}
-    validations = [stage.validation for stage in recipe.stages if stage.validation is not None]
-    return named | {name for config in validations for names in config.data.values() for name in names}

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from janus_core.config.check import check_recipe
-from janus_core.config.load import apply_set, load, read_yaml, to_yaml, validate
+from janus_core.config.load import apply_set, load, to_yaml, validate
 from janus_core.config.recipe import PretrainRecipe, Recipe, SourceShare
+from janus_core.config.yaml_file import read_yaml
 from janus_core.errors import UserError
 
 
@@ -230,7 +231,7 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
     "ratio below 0": (put({"generation": -1}, *STAGE, "mixture"), ["mixture", "0 or more"]),
     "ratio without data": (put({"text": 1}, *STAGE, "mixture"), ["text", "no source"]),
     "weights all 0": (put({"generation": 0}, *STAGE, "data", "generation"), ["generation", "above 0"]),
-    "weight below 0": (put({"generation": -1}, *STAGE, "data", "generation"), ["generation", "0 or more"]),
+    "weight below 0": (put({"generation": -1}, *STAGE, "data", "generation"), ["generation.weight", "or equal to 0"]),
     "condition_drop above 1": (put(1.5, *STAGE, "condition_drop"), ["condition_drop", "1.5"]),
     "nothing trains": (put([], *STAGE, "train"), ["stages.0.train"]),
     "pattern without match": (put(["adapter.*"], *STAGE, "train"), ["adapter.*", "adapters.image"]),

@@ -14,7 +14,8 @@ from PIL import Image
 
 from janus_bench.study.file import Study
 from janus_core.cli import main
-from janus_core.config.load import validate
+from janus_core.config.check import check_recipe
+from janus_core.config.load import load, validate
 from janus_core.config.recipe import ComponentChoice, Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,9 +53,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
     for _, kind, text in BLOCKS:
         if kind == "yaml" and "stages:" in text:
-            (folder / "small.yaml").write_text(text)
+            name = yaml.safe_load(text)["name"]
+            (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
         if kind == "yaml" and "axes:" in text:
-            (folder / "study.yaml").write_text(text)
+            (folder / "study.yaml").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -90,8 +92,12 @@ def test_command(page: Path, line: str, desk: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("text", [text for _, kind, text in BLOCKS if kind == "yaml"])
-def test_yaml(text: str) -> None:
+def test_yaml(text: str, tmp_path: Path) -> None:
     values = yaml.safe_load(text)
+    if "extends" in values:
+        (tmp_path / "r.yaml").write_text(text, encoding="utf-8")
+        check_recipe(load(Recipe, tmp_path / "r.yaml"), tmp_path, files=False)
+        return
     if "stages" in values:
         assert validate(Recipe, values, "docs").stages
         return

@@ -14,9 +14,9 @@ from janus_bench.study.cells import chosen, content, identity, resolve, settings
 from janus_bench.study.combine import Labels, combinations
 from janus_bench.study.file import Study
 from janus_core.config.catalog import find_recipe
+from janus_core.config.extend import read_extended
 from janus_core.config.load import load
 from janus_core.config.recipe import Recipe
-from janus_core.config.yaml_file import read_yaml
 from janus_core.errors import UserError
 
 PLAN = "plan.json"
@@ -103,7 +103,7 @@ def make_plan(study: Study, folder: Path) -> Plan:
         UserError: every mistake of every combination, each once.
     """
     path = find_recipe(str(folder / study.recipe) if (folder / study.recipe).exists() else study.recipe).resolve()
-    values = read_yaml(path)
+    values, _ = read_extended(path)
     shared = settings(study.set)
     measured = {
         place: chosen("benchmark", choice, place) for place, choice in _places("benchmarks", study.benchmarks).items()
@@ -165,7 +165,7 @@ def read_plan(folder: Path) -> Plan:
 
 def resolved(plan: Plan, row: Row, seed: int) -> Recipe:
     """The recipe of a cell."""
-    return resolve(read_yaml(plan.recipe), [*row.sets, f"seed={seed}"], plan.recipe.parent, row.name)
+    return resolve(read_extended(plan.recipe)[0], [*row.sets, f"seed={seed}"], plan.recipe.parent, row.name)
 
 
 def _places(name: str, items: Sequence[Any]) -> dict[str, Any]:

@@ -35,8 +35,10 @@ class Llava:
             raise BadRecord(place, "'conversations' must be a list of turns that is not empty")
         names = record.get("image") or []
         names = names if isinstance(names, list) else [names]
+        if names and self._options.task == "text":
+            raise BadRecord(place, "the record has an image, but task: text is for conversations without")
         images = [read_image(self._images / str(name), place) for name in names]
-        return Sample(place, "understanding", self._messages(turns, images, place))
+        return Sample(place, self._options.task, self._messages(turns, images, place))
 
     def _messages(self, turns: list[Any], images: list[Image.Image], place: str) -> tuple[Message, ...]:
         left = list(images)

@@ -76,6 +76,10 @@ class JourneyOptions(CaptionOptions):
 class LlavaOptions(ImageFileOptions):
     """Options of ``llava``: ``[{"id": …, "image": …, "conversations": [{"from": "human", "value": …}, …]}, …]``."""
 
+    task: Literal["understanding", "text"] = Field(
+        default="understanding", description="text: conversations without images; only the answers are learned"
+    )
+
 
 class TextOptions(FileOptions):
     """Options of ``text_jsonl``: lines such as ``{"text": "…"}``."""

@@ -24,10 +24,10 @@ def janus_data_sources() -> Iterable[DataSourceSpec]:
     )
     yield DataSourceSpec(
         name="llava",
-        summary="conversations about images, in LLaVA's JSON format",
+        summary="conversations, about images or in text alone, in LLaVA's JSON format",
         factory="janus_file_sources.llava:build",
         options="janus_file_sources.options:LlavaOptions",
-        tasks=("understanding",),
+        tasks=("understanding", "text"),
         licence="Apache-2.0",
         paper="arXiv:2304.08485",
     )
