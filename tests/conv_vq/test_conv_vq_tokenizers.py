@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 from safetensors.torch import save_file
 
+from janus_conv_vq.options import VQLosses
 from janus_core.checkpoints.layouts import carried_keys, to_ours, to_theirs
 from janus_core.hookspecs import GenerationTokenizerSpec
 from janus_core.interfaces import BuildContext, CodeLayout
@@ -212,7 +213,7 @@ def test_listing_imports_no_torch() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_pretraining_gives_gradient_to_everything(name: str) -> None:
     tokenizer = tiny(name).train()
-    training = tokenizer.pretraining()
+    training = attribute(spec_of(name).pretraining)(tokenizer, VQLosses(adversarial=0), BuildContext())
     side = 2 * tokenizer.factor
     batch = {"inputs": torch.rand(2, 3, side, side) * 2 - 1, "captions": ["a", "b"]}
     losses = training.losses(batch, 0)

@@ -29,7 +29,7 @@ SHORTER = {
     "demo": ["--scenes", "2", "--no-progress", *(f"--set=stages.{i}.steps=1" for i in range(4))],
     "train quickstart": ["--no-progress", *(f"--set=stages.{i}.steps=1" for i in range(4))],
     "bench run": ["--limit", "2", "--no-progress"],
-    "pretrain": ["--set", "steps=1", "--no-progress"],
+    "pretrain": ["--set", "steps=1", "--set", "validation_limit=8", "--no-progress"],
 }
 """What the test adds to commands that take minutes."""
 

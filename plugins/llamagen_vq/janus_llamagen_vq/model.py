@@ -31,7 +31,7 @@ class LlamaGenVQ(ConvTokenizer):
     """VQ-16: 344 tensors, 71,883,403 parameters (encoder 29,298,176, decoder 42,449,795)."""
 
     def __init__(self, options: LlamaGenVQOptions) -> None:
-        super().__init__(factor=options.factor, code_width=options.code_width, pretraining=options.pretraining)
+        super().__init__(factor=options.factor, code_width=options.code_width)
         pyramid = options.base_channels, options.channel_multipliers, options.residual_blocks, options.latent_channels
         self.encoder = PyramidEncoder(*pyramid, NAMES)
         self.decoder = PyramidDecoder(*pyramid, NAMES)
