@@ -87,7 +87,9 @@ def test_hinge_by_hand() -> None:
 
 def test_critic_is_tamings_and_small_pictures_are_told() -> None:
     critic = build_critic(64, 3, 256)
-    assert sum(parameter.numel() for parameter in critic.parameters()) == 2_765_633  # convolutions and norms, added by hand
+    assert (
+        sum(parameter.numel() for parameter in critic.parameters()) == 2_765_633
+    )  # convolutions and norms, added by hand
     assert critic(torch.zeros(2, 3, 256, 256)).shape == (2, 1, 30, 30)
     assert build_critic(8, 2, 12)(torch.zeros(2, 3, 12, 12)).shape == (2, 1, 1, 1)
     with pytest.raises(ValueError, match="16 pixels.*critic_layers 3: use 2"):

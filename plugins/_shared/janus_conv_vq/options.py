@@ -118,3 +118,14 @@ class PyramidOptions(TokenizerOptions):
     def factor(self) -> int:
         """Pixels a side of one code."""
         return int(2 ** (len(self.channel_multipliers) - 1))
+
+
+class VQ16Options(PyramidOptions):
+    """Defaults are VQ-16 of LlamaGen (``VQ_16`` in its ``vq_model.py``)."""
+
+    codes: Codes = 16384
+    code_width: CodeWidth = 8
+    base_channels: BaseChannels = 128
+    channel_multipliers: Multipliers = (1, 1, 2, 2, 4)
+    residual_blocks: ResidualBlocks = 2
+    latent_channels: LatentChannels = 256
