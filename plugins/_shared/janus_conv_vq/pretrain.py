@@ -36,11 +36,10 @@ class VQPretraining(nn.Module):
         self.perceptual = Perceptual.load(options.vgg, context) if options.perceptual and options.vgg else None
         if options.perceptual and not options.vgg:
             self.notes = ("perceptual is off: losses.vgg names no weights of VGG16",)
-        self.critic = (
-            build_critic(options.critic_width, options.critic_layers, context.image_size)
-            if options.adversarial
-            else None
-        )
+        self.critic: nn.Module | None = None
+        if options.adversarial:
+            with torch.random.fork_rng(devices=[]):  # what a subclass draws does not depend on there being a critic
+                self.critic = build_critic(options.critic_width, options.critic_layers, context.image_size)
 
     def optimizer_groups(self) -> list[dict[str, Any]]:
         """Kernels and matrices, with the optimiser's own weight decay; the rest (biases, norms, codebook) without; and

@@ -10,6 +10,9 @@ from janus_conv_vq.options import FORMAT, VQ16Options, VQLosses
 from janus_open_clip.facts import Family
 from janus_open_clip.options import CustomSizes, TowerOptions
 
+TEACHER = "ViT-L-16-SigLIP-384", "webli"
+"""Janus' teacher by open_clip's names (arXiv:2410.13848, appendix A: SigLIP-L/16-384)."""
+
 
 class SemanticTokenizerOptions(VQ16Options):
     """Defaults are Janus' (arXiv:2410.13848, appendix A)."""
@@ -37,14 +40,17 @@ class TeacherTower(TowerOptions):
 
     family: ClassVar[Family] = "siglip"
 
+    model: str = Field(default=TEACHER[0], description="open_clip's name of the model")
+    tag: str = Field(default=TEACHER[1], description="checkpoint tag")
+
 
 class TeacherOptions(BaseModel):
     """A frozen SigLIP whose features are the targets; the default is Janus' (SigLIP-L/16, 384 pixels)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(default="ViT-L-16-SigLIP-384", description="open_clip's name of a SigLIP or SigLIP 2")
-    tag: str = Field(default="webli", description="checkpoint tag, names the published weights")
+    model: str = Field(default=TEACHER[0], description="open_clip's name of a SigLIP or SigLIP 2")
+    tag: str = Field(default=TEACHER[1], description="checkpoint tag, names the published weights")
     weights: str = Field(
         description="'tag' (download the tag's weights), a file, 'local-dir:FOLDER', 'hf-hub:ORG/NAME', or 'none' "
         "(random: teaches nothing, for tests); relative paths start at the recipe's folder"

@@ -34,7 +34,8 @@ class SemanticPretraining(VQPretraining):
         if options.teacher is None:
             return
         layout = tokenizer.layout(context.image_size)
-        self.teacher = build_teacher(options.teacher, context, layout)
+        with torch.random.fork_rng(devices=[]):  # the head's first weights do not depend on the teacher's depth
+            self.teacher = build_teacher(options.teacher, context, layout)
         width = tokenizer.semantic_width
         self.head = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, self.teacher.width))
         if options.teacher.weights == "none":
