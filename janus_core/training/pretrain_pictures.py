@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
@@ -85,10 +86,20 @@ def held_out_loader(source: DataSource, transform: Transform, recipe: PretrainRe
 def _loader(pictures: Pictures, transform: Transform, recipe: PretrainRecipe) -> DataLoader[Any]:
     pictures.usable(0)  # a source without pictures is told before anything is written or trained
 
-    def collate(items: Sequence[tuple[Any, str] | None]) -> dict[str, Any] | None:
+    return DataLoader(
+        pictures, batch_size=recipe.batch_size, collate_fn=_Collate(transform), num_workers=recipe.run.workers
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Collate:
+    """Usable items -> a batch, or None if there is none; picklable, for readers in other processes."""
+
+    transform: Transform
+
+    def __call__(self, items: Sequence[tuple[Any, str] | None]) -> dict[str, Any] | None:
         found = [item for item in items if item is not None]
         if not found:
             return None
-        return {"inputs": transform.collate([item for item, _ in found]), "captions": [text for _, text in found]}
-
-    return DataLoader(pictures, batch_size=recipe.batch_size, collate_fn=collate, num_workers=recipe.run.workers)
+        inputs = self.transform.collate([item for item, _ in found])
+        return {"inputs": inputs, "captions": [text for _, text in found]}

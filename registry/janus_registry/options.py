@@ -22,6 +22,7 @@ __all__ = [
     "has_options",
     "import_reference",
     "options_model",
+    "strict_model",
     "validated",
 ]
 
@@ -56,7 +57,7 @@ def options_model(component: Component) -> type[BaseModel]:
     """
     if not has_options(component):
         raise BrokenReference(f"{component.kind} {component.qualified} takes no options")
-    return _strict_model(component, component.spec.options)
+    return strict_model(component, component.spec.options)
 
 
 def validated(component: Component, reference: str, values: Mapping[str, Any], place: str) -> BaseModel:
@@ -69,14 +70,19 @@ def validated(component: Component, reference: str, values: Mapping[str, Any], p
         OptionsError: every mistake in ``values``.
         BrokenReference: the model cannot be imported, or is not a pydantic model with ``extra="forbid"``.
     """
-    model = _strict_model(component, reference)
+    model = strict_model(component, reference)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise OptionsError(mistakes_in(error, model, place, {})) from None
 
 
-def _strict_model(component: Component, reference: str) -> type[BaseModel]:
+def strict_model(component: Component, reference: str) -> type[BaseModel]:
+    """The pydantic model that a component's record names by ``reference``.
+
+    Raises:
+        BrokenReference: it cannot be imported, or is not a pydantic model with ``extra="forbid"``.
+    """
     model = import_reference(reference, component)
     owner = f"options {reference!r} of {component.kind} {component.qualified} ({component.distribution})"
     if not (isinstance(model, type) and issubclass(model, BaseModel)):

@@ -163,6 +163,7 @@ def test_a_diverged_training_is_told_and_writes_nothing(tmp_path: Path) -> None:
         ({"losses": {"squared": -1, "adversarial": "much"}}, ("losses.squared", "losses.adversarial")),
         ({"losses": {"vgg": "none.pth"}}, ("none.pth",)),
         ({"losses": {"critic_layers": 9}}, ("critic_layers 9", "use 3")),
+        ({"losses": {"codebook": 1.0}}, ("losses.codebook", "remove it")),
         (
             {"kind": "understanding_encoder", "part": {"type": "eva_clip", "preset": "tiny"}, "losses": {}},
             ("eva_clip", "cannot be trained alone", "siglip"),

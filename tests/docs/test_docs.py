@@ -13,8 +13,9 @@ import yaml
 from PIL import Image
 
 from janus_core.cli import main
+from janus_core.config.choose import choose, choose_losses
 from janus_core.config.load import validate
-from janus_core.config.recipe import ComponentChoice, Recipe
+from janus_core.config.recipe import ComponentChoice, PretrainRecipe, Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = ("janus_checkpoints.md",)
@@ -44,8 +45,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
     for _, kind, text in BLOCKS:
-        if kind == "yaml" and "stages:" in text:
-            (folder / "small.yaml").write_text(text)
+        if kind == "yaml" and ("stages:" in text or "\nkind:" in text):
+            (folder / f"{yaml.safe_load(text)['name']}.yaml").write_text(text)
     return folder
 
 
@@ -83,6 +84,10 @@ def test_yaml(text: str) -> None:
     values = yaml.safe_load(text)
     if "stages" in values:
         assert validate(Recipe, values, "docs").stages
+        return
+    if "kind" in values:
+        recipe = validate(PretrainRecipe, values, "docs")
+        assert choose_losses(choose(recipe.kind, recipe.part, "part"), recipe.losses, "losses")
         return
     found = [*values.get("sources", {}).values(), *values.get("model", {}).get("encoders", {}).values()]
     assert [ComponentChoice.model_validate(item) for item in found]

@@ -29,8 +29,11 @@ class VQPretraining(nn.Module):
     """
 
     def __init__(self, tokenizer: ConvTokenizer, options: VQLosses, context: BuildContext) -> None:
-        """Build what the losses need; `ValueError` if a file does not fit or the pictures are too small."""
+        """Build what the losses need; `ValueError` if a file does not fit, the pictures are too small, or a weight is
+        given that this tokenizer has no loss for."""
         super().__init__()
+        if "codebook" in options.model_fields_set and not tokenizer.quantize.by_gradient:
+            raise ValueError("losses.codebook: the codes of this tokenizer learn from no loss: remove it")
         self.tokenizer, self.options = tokenizer, options
         self.notes: tuple[str, ...] = ()
         self.perceptual = Perceptual.load(options.vgg, context) if options.perceptual and options.vgg else None
