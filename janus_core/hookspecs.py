@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pluggy
 
-from janus_registry.spec import ComponentSpec, check_reference
+from janus_registry.spec import ComponentSpec, SpecError, check_reference
 
 GROUP = "janus.plugins"
 HOOK_API: tuple[int, int] = (1, 0)
@@ -68,15 +68,22 @@ class UnderstandingEncoderSpec(ComponentSpec):
         transform: ``package.module:attribute`` of ``build_transform(options, context) -> Transform``.
         modality: ``image``, ``audio``, ``video``, ``points`` ...
         layouts: per foreign checkpoint format, the names of this component's keys there.
+        pretraining: ``package.module:attribute`` of ``begin(part, losses, context) -> Pretrainable``, which trains the
+            part alone; empty: it cannot be.
+        losses: ``package.module:attribute`` of the pydantic model (``extra="forbid"``) of ``losses``; empty: None is
+            given.
     """
 
     transform: str
     modality: str = "image"
     layouts: Mapping[str, Layout] = field(default_factory=dict)
+    pretraining: str = ""
+    losses: str = ""
 
     def __post_init__(self) -> None:
         ComponentSpec.__post_init__(self)
         check_reference(self.transform, "transform")
+        _check_pretraining(self.pretraining, self.losses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +93,29 @@ class GenerationTokenizerSpec(ComponentSpec):
     Attributes:
         transform: ``package.module:attribute`` of ``build_transform(options, context) -> Transform``.
         layouts: per foreign checkpoint format, the names of this component's keys there.
+        pretraining: ``package.module:attribute`` of ``begin(part, losses, context) -> Pretrainable``, which trains the
+            part alone; empty: it cannot be.
+        losses: ``package.module:attribute`` of the pydantic model (``extra="forbid"``) of ``losses``; empty: None is
+            given.
     """
 
     transform: str
     layouts: Mapping[str, Layout] = field(default_factory=dict)
+    pretraining: str = ""
+    losses: str = ""
 
     def __post_init__(self) -> None:
         ComponentSpec.__post_init__(self)
         check_reference(self.transform, "transform")
+        _check_pretraining(self.pretraining, self.losses)
+
+
+def _check_pretraining(pretraining: str, losses: str) -> None:
+    for role, reference in (("pretraining", pretraining), ("losses", losses)):
+        if reference:
+            check_reference(reference, role)
+    if losses and not pretraining:
+        raise SpecError(f"losses {losses!r} are of no use without pretraining")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,16 +259,31 @@ class LanguageModel(Protocol):
 
 
 class Pretrainable(Protocol):
-    """Optional: a part that ``janus pretrain`` can train alone."""
+    """What trains a part alone: ``begin(part, losses, context)`` of a spec's ``pretraining`` gives one.
+
+    ``losses`` is an instance of the model that the spec's ``losses`` names, or None. If it is an ``nn.Module``, it goes
+    to the device and into training mode with the part. Of what it holds only the part is saved.
+
+    It may also have
+
+    * ``measure(batches) -> dict[str, float]``: numbers over all held-out batches, in eval mode and without gradient;
+      without it the mean of each of ``losses`` over the pictures is taken;
+    * ``notes``: a tuple of sentences that must be said of this training, such as a loss that is off.
+    """
 
     def optimizer_groups(self) -> list[dict[str, Any]]:
-        """Parameter groups in torch's format; ``factor`` in a group multiplies the recipe's learning rate."""
+        """Parameter groups in torch's format, with two keys more.
+
+        ``factor`` multiplies the recipe's learning rate (default 1). ``loss`` names the loss that the group minimises
+        (default ``loss``): the groups of each name have an optimiser of their own, and get no gradient of any other.
+        """
         ...
 
     def losses(self, batch: Mapping[str, Any], step: int) -> dict[str, Tensor]:
-        """``{"loss": scalar to minimise, ...}``; the others are logged.
+        """``{"loss": scalar to minimise, ...}`` after ``step`` steps; the others are logged.
 
-        ``batch`` holds ``inputs`` (collated by the part's transform) and ``captions`` (list of str).
+        ``batch`` holds ``inputs`` (collated by the part's transform) and ``captions`` (list of str). A loss that the
+        groups name and that is left out is not minimised in this step; no two of them share a graph.
         """
         ...
 

@@ -10,7 +10,10 @@ from janus_registry.errors import RegistryError
 from janus_registry.manager import PluginManager
 from janus_registry.records import Component, PluginRecord
 
-SHOWN = ("summary", "factory", "transform", "modality", "tasks", "licence", "paper")
+SHOWN = ("summary", "factory", "transform", "pretraining", "modality", "tasks", "licence", "paper")
+
+SETTINGS = ("options", "losses")
+"""What of a record names a pydantic model of settings."""
 
 
 def plugin_facts(record: PluginRecord) -> dict[str, Any]:
@@ -56,13 +59,15 @@ def component_facts(plugins: PluginManager, component: Component, *, details: bo
         from janus_registry.requirements import missing_requirements
 
         facts["missing"] = [str(item) for item in missing_requirements(component)]
-        if hasattr(component.spec, "options"):
-            from janus_registry.options import options_model
+        from janus_registry.options import strict_model
 
+        for what in SETTINGS:
+            reference = getattr(component.spec, what, None)
             try:
-                facts["options_schema"] = options_model(component).model_json_schema()
+                if reference:
+                    facts[f"{what}_schema"] = strict_model(component, reference).model_json_schema()
             except RegistryError as error:
-                facts["options_error"] = error.what
+                facts[f"{what}_error"] = error.what
     return facts
 
 
@@ -94,15 +99,16 @@ def print_component(facts: Mapping[str, Any]) -> None:
         print(f"  {'MISSING':<13} {item}")
     for name, values in (facts.get("presets") or {}).items():
         print(f"  {'preset':<13} {name}: {', '.join(f'{key}={value}' for key, value in values.items()) or 'defaults'}")
-    if "options_error" in facts:
-        print(f"  {'options':<13} {facts['options_error']}")
-    elif "options_schema" in facts:
-        _print_options(facts["options_schema"])
+    for what in SETTINGS:
+        if f"{what}_error" in facts:
+            print(f"  {what:<13} {facts[f'{what}_error']}")
+        elif f"{what}_schema" in facts:
+            _print_options(what, facts[f"{what}_schema"])
 
 
-def _print_options(schema: Mapping[str, Any]) -> None:
+def _print_options(what: str, schema: Mapping[str, Any]) -> None:
     required = schema.get("required", [])
-    print("  options")
+    print(f"  {what}")
     rows = [
         (name, _type(field), "required" if name in required else _default(field), field.get("description", ""))
         for name, field in schema.get("properties", {}).items()

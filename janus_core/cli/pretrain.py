@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from janus_core.config.catalog import find_recipe
-    from janus_core.config.choose import choose
+    from janus_core.config.choose import choose, choose_losses
     from janus_core.config.load import load
     from janus_core.config.recipe import PretrainRecipe
     from janus_core.errors import UserError
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if recipe.kind != KINDS[arguments.kind]:
         other = next(word for word, kind in KINDS.items() if kind == recipe.kind)
         raise UserError(f"{path} trains a {recipe.kind}", f"write: janus pretrain {other} {arguments.recipe}")
-    choose(recipe.kind, recipe.part, "part")
+    choose_losses(choose(recipe.kind, recipe.part, "part"), recipe.losses, "losses")
     choose("data_source", recipe.source, "source")
     from janus_core.training.pretrain import pretrain
 

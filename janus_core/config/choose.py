@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from janus_core.config.recipe import ComponentChoice
 from janus_core.errors import UserError
@@ -10,6 +13,7 @@ from janus_core.plugins import manager
 from janus_registry.errors import RegistryError
 from janus_registry.options import Chosen as Chosen
 from janus_registry.options import choose as choose_component
+from janus_registry.options import validated
 from janus_registry.records import Component
 from janus_registry.requirements import import_reference, require
 
@@ -22,6 +26,29 @@ def choose(kind: str, choice: ComponentChoice, place: str) -> Chosen:
     """
     try:
         return choose_component(manager(), kind, choice.model_dump(), place)
+    except RegistryError as error:
+        raise UserError(error.what, error.remedy) from error
+
+
+def choose_losses(chosen: Chosen, values: Mapping[str, Any], place: str) -> BaseModel | None:
+    """What a pretraining recipe says of the part's losses, checked by the part's own model; None if it has none.
+
+    Raises:
+        UserError: the part cannot be trained alone, takes no such settings, or one is wrong; every mistake at once.
+    """
+    component = chosen.component
+    if not component.spec.pretraining:
+        others = [other for other in manager().components(component.kind) if other.spec.pretraining]
+        raise UserError(
+            f"part: {component.qualified} cannot be trained alone: it offers no pretraining",
+            f"parts of this kind that can: {', '.join(manager().spelling(other) for other in others) or 'none'}",
+        )
+    if not component.spec.losses:
+        if values:
+            raise UserError(f"{place}: {component.qualified} takes none, but {', '.join(values)} is given", "remove it")
+        return None
+    try:
+        return validated(component, component.spec.losses, values, place)
     except RegistryError as error:
         raise UserError(error.what, error.remedy) from error
 

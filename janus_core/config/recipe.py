@@ -307,6 +307,18 @@ class Recipe(Strict):
         return self
 
 
+class PretrainRun(Strict):
+    """How a part's training is carried out, in one process; changes no result but through rounding."""
+
+    accelerator: str = Field(default="auto", description="Lightning's accelerator: auto, cpu, gpu ...")
+    precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="Lightning's precision")
+    threads: int = Field(
+        default=0, ge=0, description="threads of torch on CPU; 0 tries one and two and keeps the faster"
+    )
+    workers: int = Field(default=0, ge=0, description="processes that read data")
+    log_every: int = Field(default=10, ge=1, description="steps between two rows of the metrics")
+
+
 class PretrainRecipe(Strict):
     """How a part is trained alone, before a recipe freezes it: ``janus pretrain``."""
 
@@ -314,11 +326,21 @@ class PretrainRecipe(Strict):
     description: str = Field(default="", description="what it is for, and the source of its numbers")
     seed: int = Field(default=0, ge=0, description="seed of weights and data order")
     kind: Literal["generation_tokenizer", "understanding_encoder"] = Field(description="what kind of part")
-    part: ComponentChoice = Field(description="the component; its class must offer pretraining()")
+    part: ComponentChoice = Field(description="the component; it must offer pretraining")
+    losses: dict[str, Any] = Field(
+        default_factory=dict, description="weights and other settings of the part's own losses; the part checks them"
+    )
     image_size: int = Field(default=64, ge=8, description="side in pixels that the tokenizer is trained at")
     source: ComponentChoice = Field(description="data source whose pictures and captions are used")
-    validation: ComponentChoice | None = Field(default=None, description="source of held-out pictures to measure on")
-    steps: int = Field(ge=1, description="optimiser steps")
+    validation: ComponentChoice | None = Field(
+        default=None, description="source of held-out pictures to measure on; null: some training pictures"
+    )
+    validation_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="measure on so many held-out pictures; null: on all (of training pictures: 8 batches)",
+    )
+    steps: int = Field(ge=1, description="optimiser steps of the part; a critic's steps are not counted")
     batch_size: int = Field(ge=1, description="pictures a step")
     learning_rate: float = Field(gt=0, description="peak learning rate")
     warmup: int = Field(default=0, ge=0, description="steps of linear warm-up")
@@ -328,4 +350,4 @@ class PretrainRecipe(Strict):
     betas: tuple[float, float] = Field(default=(0.9, 0.99), description="AdamW betas")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     half: bool = Field(default=True, description="write the weights as float16")
-    run: RunConfig = Field(default_factory=RunConfig)
+    run: PretrainRun = Field(default_factory=PretrainRun)

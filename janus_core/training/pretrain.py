@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
 import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
 from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import nn
+from torch.utils.data import DataLoader
 
 from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.checkpoints.own import digest, unique_state
-from janus_core.config.choose import choose, load
+from janus_core.config.choose import Chosen, choose, choose_losses, load
 from janus_core.config.load import to_yaml
 from janus_core.config.recipe import PretrainRecipe
-from janus_core.data.mixture import sample_index
 from janus_core.data.sources import build_source
 from janus_core.errors import UserError
-from janus_core.interfaces import BadRecord, BuildContext, DataSource, Given, Pretrainable, Sample, Target, Transform
+from janus_core.interfaces import BuildContext, Pretrainable, Transform
 from janus_core.model.build import make, provenance, seeded
 from janus_core.training.callbacks import StageProgress
-from janus_core.training.optimiser import schedule
+from janus_core.training.pretrain_loop import PartTraining
+from janus_core.training.pretrain_pictures import held_out_loader, training_loader
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import environment
 from janus_core.training.threads import choose_threads
 
-VALIDATION_BATCHES = 8
+TRAINING_BATCHES = 8
+"""Batches of training pictures that are measured where there are no held-out ones."""
 
 
 def pretrain(
@@ -42,144 +45,151 @@ def pretrain(
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, float]:
-    """Train a part and write ``out``: ``weights.safetensors``, ``recipe.yaml``, ``numbers.json``; return the numbers.
+    """Train a part and write ``out``: ``weights.safetensors``, ``recipe.yaml``, ``numbers.json``, ``logs``.
+
+    ``out`` appears whole at the end, or not at all. Returns the numbers.
 
     Raises:
-        UserError: the recipe is wrong, the part cannot be trained alone, or ``out`` exists.
+        UserError: the recipe is wrong, the part cannot be trained alone, it diverged, or ``out`` exists.
     """
     if out.exists():
         raise UserError(f"{out} already exists", "give another --out")
     choose_threads(recipe.run.threads)
     chosen = choose(recipe.kind, recipe.part, "part")
     context = BuildContext(folder, image_size=recipe.image_size)
+    losses = choose_losses(chosen, recipe.losses, "losses")
     with seeded(recipe.seed, recipe.kind):
         part = cast(nn.Module, make(chosen, context, "part"))
-        begin = getattr(part, "pretraining", None)
-        if begin is None:
-            raise UserError(f"part: {chosen.component.qualified} cannot be trained alone: it offers no pretraining()")
-        trained = begin()
-    try:
-        transform = cast(Transform, load(chosen.component, chosen.component.spec.transform)(chosen.options, context))
-    except ValueError as error:
-        raise UserError(f"part ({chosen.component.qualified}): {error}") from error
+        trained = cast(Pretrainable, _call(chosen, chosen.component.spec.pretraining, part, losses, context))
+    transform = cast(Transform, _call(chosen, chosen.component.spec.transform, chosen.options, context))
     source = build_source(recipe.source, "source", folder)
     validation = build_source(recipe.validation, "validation", folder) if recipe.validation else None
-    pictures = _loader(source, transform, recipe, recipe.steps, "train")
-    held_out = _loader(validation or source, transform, recipe, VALIDATION_BATCHES, "validation")
-    for loader in (pictures, held_out):
-        loader.dataset[0]  # a source without pictures is told before anything is written or trained
-    module = _PartTraining(part, trained, recipe)
+    pictures = training_loader(source, transform, recipe)
+    usual = TRAINING_BATCHES * recipe.batch_size if validation is None else len(validation)
+    held_out = held_out_loader(validation or source, transform, recipe, usual)
+    notes = list(getattr(trained, "notes", ()))
+    for note in notes:
+        say(f"note: {note}")
+    with atomic_folder(out) as partial:
+        module = PartTraining(part, trained, recipe)
+        device = _fit(module, pictures, recipe, partial, progress)
+        for name, steps in module.steps.items():
+            if not steps:
+                notes.append(f"{name} was never minimised: it did not begin in {recipe.steps} steps")
+                say(f"note: {notes[-1]}")
+        _check_finite(part)
+        numbers, measured = _measure(module, held_out, device, recipe.steps)
+        say(", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+        about = {
+            "numbers": numbers,
+            "measured_on": "validation" if validation is not None else "training pictures",
+            "pictures": measured,
+            "unusable_pictures": len(cast(Any, held_out.dataset)) - measured,
+            "notes": notes,
+            "losses": None if losses is None else losses.model_dump(mode="json"),
+            "optimiser_steps": module.steps,
+        }
+        _write(partial, part, chosen, recipe, about)
+    return numbers
+
+
+def _call(chosen: Chosen, reference: str, *arguments: object) -> object:
+    try:
+        return load(chosen.component, reference)(*arguments)
+    except (ValueError, OSError) as error:
+        raise UserError(f"part ({chosen.component.qualified}): {error}") from error
+
+
+def _fit(
+    module: PartTraining, pictures: DataLoader[Any], recipe: PretrainRecipe, folder: Path, progress: bool
+) -> torch.device:
+    """Train; gives the device that it was done on."""
     with quiet():
         trainer = lightning.Trainer(
             accelerator=recipe.run.accelerator,
             devices=1,
             precision=recipe.run.precision,
             max_steps=recipe.steps,
-            gradient_clip_val=recipe.clip,
             log_every_n_steps=min(recipe.run.log_every, recipe.steps),
             callbacks=[StageProgress(recipe.name)] if progress else [],
-            logger=CSVLogger(out.parent / "logs", name=out.name),
+            logger=CSVLogger(folder, name="logs", version=""),
             enable_progress_bar=progress,
             enable_checkpointing=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
         # The dead codes of a tokenizer are restarted from torch's generator.
-        with seeded(recipe.seed, "pretrain"):
+        with seeded(recipe.seed, "pretrain"), _interruptible():
             trainer.fit(module, pictures)
-    module.eval()
-    numbers = _measure(trained, held_out)
-    say(", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
-    state = {k: v.half() if recipe.half and v.is_floating_point() else v for k, v in unique_state(part).items()}
-    with atomic_folder(out) as partial:
-        save_file(state, partial / "weights.safetensors")
-        (partial / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
-        about = {
-            "numbers": numbers,
-            "measured_on": "validation" if validation is not None else "training pictures",
-            "steps": recipe.steps,
-            "parameters": sum(p.numel() for p in part.parameters()),
-            "sha256": digest(part),
-            "part": provenance(chosen),
-            "environment": environment(),
-        }
-        (partial / "numbers.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
-    return numbers
+    return trainer.strategy.root_device
 
 
-class _PartTraining(lightning.LightningModule):
-    """Holds the part and what trains it; the latter may be a module of its own (a text tower), or not."""
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is Ctrl-C: Lightning makes it an exit with code 1, and leaves further ones ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
 
-    def __init__(self, part: nn.Module, trained: Pretrainable, recipe: PretrainRecipe) -> None:
-        super().__init__()
-        self.part, self.trained, self._recipe = part, trained, recipe
 
-    def configure_optimizers(self) -> Any:
-        recipe = self._recipe
-        groups = [
-            {**group, "lr": recipe.learning_rate * group.get("factor", 1.0)}
-            for group in self.trained.optimizer_groups()
-        ]
-        optimiser = torch.optim.AdamW(
-            groups, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+def _check_finite(part: nn.Module) -> None:
+    bad = [
+        name for name, value in unique_state(part).items() if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if bad:
+        raise UserError(
+            f"the training diverged: {bad[0]} and {len(bad) - 1} other tensors hold nan or infinity",
+            "lower learning_rate or clip, or raise warmup",
         )
-        factor = schedule(recipe.schedule, warmup=recipe.warmup, steps=recipe.steps, final=recipe.final_rate)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def training_step(self, batch: Mapping[str, Any], batch_index: int) -> Tensor:
-        losses = self.trained.losses(batch, self.global_step)
-        self.log_dict({name: value.detach() for name, value in losses.items()}, prog_bar=True, batch_size=1)
-        return losses["loss"]
-
-
-class _Pictures(Dataset[tuple[Any, str]]):
-    """Prepared pictures with captions, in an order keyed by the recipe's seed."""
-
-    def __init__(self, source: DataSource, transform: Transform, seed: int, name: str, length: int) -> None:
-        if not len(source):
-            raise UserError("the source holds no samples", "check its path and its file")
-        self._source, self._transform, self._seed, self._name, self._length = source, transform, seed, name, length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, number: int) -> tuple[Any, str]:
-        index = sample_index(self._seed, self._name, number, len(self._source))
-        for offset in range(100):
-            try:
-                picture, caption = picture_and_caption(self._source[(index + offset) % len(self._source)])
-                return self._transform(picture), caption
-            except (ValueError, OSError) as error:  # bad records, and pictures that the transform refuses
-                last = error
-        raise UserError(f"100 records in a row are unusable; the last: {last}", "mend the data")
-
-
-def picture_and_caption(sample: Sample) -> tuple[Any, str]:
-    """The picture of a sample and the words that go with it: the prompt of a drawing, the description of an input."""
-    pictures = [part.raw for m in sample.messages for part in m.parts if isinstance(part, Given | Target)]
-    said_by = "user" if sample.task == "generation" else "assistant"
-    words = [part for m in sample.messages if m.role == said_by for part in m.parts if isinstance(part, str)]
-    if not pictures:
-        raise BadRecord(sample.id, "holds no picture")
-    return pictures[0], " ".join(words)
-
-
-def _loader(
-    source: DataSource, transform: Transform, recipe: PretrainRecipe, batches: int, name: str
-) -> DataLoader[Any]:
-    def collate(items: Sequence[tuple[Any, str]]) -> dict[str, Any]:
-        return {"inputs": transform.collate([item for item, _ in items]), "captions": [text for _, text in items]}
-
-    dataset = _Pictures(source, transform, recipe.seed, name, batches * recipe.batch_size)
-    return DataLoader(dataset, batch_size=recipe.batch_size, collate_fn=collate)
 
 
 @torch.no_grad()
-def _measure(part: Pretrainable, loader: DataLoader[Any]) -> dict[str, float]:
-    """The mean of each loss over the loader."""
-    sums: dict[str, list[float]] = defaultdict(list)
-    for batch in loader:
-        for name, value in part.losses(batch, 0).items():
-            sums[name].append(float(value))
-    return {name: sum(values) / len(values) for name, values in sums.items()}
+def _measure(
+    module: PartTraining, loader: DataLoader[Any], device: torch.device, step: int
+) -> tuple[dict[str, float], int]:
+    """Numbers over all pictures of the loader, and how many there were."""
+    measured = 0
+
+    def batches() -> Iterator[dict[str, Any]]:
+        nonlocal measured
+        for batch in loader:
+            if batch is not None:
+                measured += len(batch["captions"])
+                yield move_data_to_device(batch, device)
+
+    module.eval().to(device)
+    measure = getattr(module.trained, "measure", None)
+    numbers = measure(batches()) if measure is not None else mean_losses(module.trained, batches(), step)
+    module.cpu()
+    return numbers, measured
+
+
+def mean_losses(trained: Pretrainable, batches: Iterator[dict[str, Any]], step: int) -> dict[str, float]:
+    """The mean of each of the losses over the pictures of all batches."""
+    sums: dict[str, float] = {}
+    count = 0
+    for batch in batches:
+        size = len(batch["captions"])
+        count += size
+        for name, value in trained.losses(batch, step).items():
+            sums[name] = sums.get(name, 0.0) + float(value) * size
+    return {name: value / count for name, value in sums.items()}
+
+
+def _write(folder: Path, part: nn.Module, chosen: Chosen, recipe: PretrainRecipe, about: dict[str, Any]) -> None:
+    state = {k: v.half() if recipe.half and v.is_floating_point() else v for k, v in unique_state(part).items()}
+    save_file(state, folder / "weights.safetensors")
+    (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    about |= {
+        "steps": recipe.steps,
+        "parameters": sum(p.numel() for p in part.parameters()),
+        "sha256": digest(part),
+        "part": provenance(chosen),
+        "environment": environment(),
+    }
+    (folder / "numbers.json").write_text(json.dumps(about, indent=2), encoding="utf-8")

@@ -14,7 +14,17 @@ from janus_registry.mistakes import REQUIRED, Mistake, OptionsError, dotted, mis
 from janus_registry.records import Component
 from janus_registry.requirements import import_reference
 
-__all__ = ["Chosen", "Mistake", "OptionsError", "choose", "has_options", "import_reference", "options_model"]
+__all__ = [
+    "Chosen",
+    "Mistake",
+    "OptionsError",
+    "choose",
+    "has_options",
+    "import_reference",
+    "options_model",
+    "strict_model",
+    "validated",
+]
 
 KEYS = ("type", "preset", "options")
 
@@ -47,7 +57,32 @@ def options_model(component: Component) -> type[BaseModel]:
     """
     if not has_options(component):
         raise BrokenReference(f"{component.kind} {component.qualified} takes no options")
-    reference = component.spec.options
+    return strict_model(component, component.spec.options)
+
+
+def validated(component: Component, reference: str, values: Mapping[str, Any], place: str) -> BaseModel:
+    """``values`` checked by another pydantic model that a component's record names by ``reference``.
+
+    Args:
+        place: dotted path of the values in the user's file.
+
+    Raises:
+        OptionsError: every mistake in ``values``.
+        BrokenReference: the model cannot be imported, or is not a pydantic model with ``extra="forbid"``.
+    """
+    model = strict_model(component, reference)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise OptionsError(mistakes_in(error, model, place, {})) from None
+
+
+def strict_model(component: Component, reference: str) -> type[BaseModel]:
+    """The pydantic model that a component's record names by ``reference``.
+
+    Raises:
+        BrokenReference: it cannot be imported, or is not a pydantic model with ``extra="forbid"``.
+    """
     model = import_reference(reference, component)
     owner = f"options {reference!r} of {component.kind} {component.qualified} ({component.distribution})"
     if not (isinstance(model, type) and issubclass(model, BaseModel)):

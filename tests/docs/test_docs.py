@@ -15,8 +15,9 @@ from PIL import Image
 from janus_bench.study.file import Study
 from janus_core.cli import main
 from janus_core.config.check import check_recipe
+from janus_core.config.choose import choose, choose_losses
 from janus_core.config.load import load, validate
-from janus_core.config.recipe import ComponentChoice, Recipe
+from janus_core.config.recipe import ComponentChoice, PretrainRecipe, Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = ("janus_checkpoints.md",)
@@ -31,7 +32,7 @@ SHORTER = {
     "demo": ["--scenes", "2", "--no-progress", *(f"--set=stages.{i}.steps=1" for i in range(4))],
     "train quickstart": ["--no-progress", *(f"--set=stages.{i}.steps=1" for i in range(4))],
     "bench run": ["--limit", "2", "--no-progress"],
-    "pretrain": ["--set", "steps=1", "--no-progress"],
+    "pretrain": ["--set", "steps=1", "--set", "validation_limit=8", "--no-progress"],
     "study run": ["--set=seeds=[0]", "--set=limit=2", "--set=exclude=[{row: both}]"],
     "study run quickstart_ablation": [
         "--set=match=[]",
@@ -52,7 +53,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
     for _, kind, text in BLOCKS:
-        if kind == "yaml" and "stages:" in text:
+        if kind == "yaml" and ("stages:" in text or "\nkind:" in text):
             name = yaml.safe_load(text)["name"]
             (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
         if kind == "yaml" and "axes:" in text:
@@ -103,6 +104,10 @@ def test_yaml(text: str, tmp_path: Path) -> None:
         return
     if "axes" in values:
         assert validate(Study, values, "docs").axes
+        return
+    if "kind" in values:
+        recipe = validate(PretrainRecipe, values, "docs")
+        assert choose_losses(choose(recipe.kind, recipe.part, "part"), recipe.losses, "losses")
         return
     found = [*values.get("sources", {}).values(), *values.get("model", {}).get("encoders", {}).values()]
     assert [ComponentChoice.model_validate(item) for item in found]

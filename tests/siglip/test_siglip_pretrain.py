@@ -11,9 +11,9 @@ from open_clip.loss import SigLipLoss
 
 from janus_core.interfaces import BuildContext, Pretrainable
 from janus_siglip.model import SigLIPEncoder, build
-from janus_siglip.options import SigLIPOptions
+from janus_siglip.options import SigLIPLosses, SigLIPOptions
 from janus_siglip.plugin import PRESETS
-from janus_siglip.pretrain import SigLIPPretraining, sigmoid_loss, word_ids
+from janus_siglip.pretrain import SigLIPPretraining, begin, sigmoid_loss, word_ids
 
 torch.set_num_threads(1)
 COLOURS = {"red": (1.0, -1.0, -1.0), "green": (-1.0, 1.0, -1.0), "blue": (-1.0, -1.0, 1.0), "white": (1.0, 1.0, 1.0)}
@@ -22,7 +22,7 @@ COLOURS = {"red": (1.0, -1.0, -1.0), "green": (-1.0, 1.0, -1.0), "blue": (-1.0, 
 def trainer(seed: int = 0) -> SigLIPPretraining:
     torch.manual_seed(seed)
     encoder: SigLIPEncoder = build(SigLIPOptions(**PRESETS["tiny"]), BuildContext())
-    return encoder.pretraining()
+    return begin(encoder, SigLIPLosses(), BuildContext())
 
 
 def colours(count: int) -> dict[str, object]:
@@ -118,10 +118,10 @@ def test_every_parameter_is_in_one_group_and_gets_a_gradient() -> None:
 def test_pretraining_uses_the_last_block_whatever_the_features_are() -> None:
     torch.manual_seed(0)
     options = SigLIPOptions(**{**PRESETS["tiny"], "layer": -2, "norm": False, "pool": 2})
-    part = build(options, BuildContext()).pretraining()
+    part = begin(build(options, BuildContext()), SigLIPLosses(), BuildContext())
     part.losses(colours(4), 0)["loss"].backward()
     assert part.encoder.trunk.blocks[-1].mlp.fc2.weight.grad is not None
-    mean = SigLIPPretraining(part.encoder, pooling="mean")
+    mean = begin(part.encoder, SigLIPLosses(pooling="mean"), BuildContext())
     assert mean.losses(colours(4), 0)["loss"].isfinite()
 
 

@@ -27,18 +27,58 @@ LatentChannels = Annotated[int, Field(ge=1, description="channels between the py
 FORMAT = "the layout of the weights file; auto takes the one that fits best"
 
 
-class PretrainingOptions(BaseModel):
-    """Weights of the losses when the tokenizer is trained alone."""
+class VQLosses(BaseModel):
+    """The losses of a tokenizer that is trained alone. Defaults are LlamaGen's (``vq_train.py`` and ``vq_loss.py`` of
+    FoundationVision/LlamaGen), from which Janus takes its tokenizer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    absolute: float = Field(default=1.0, ge=0, description="weight of the mean absolute error of the pixels")
-    squared: float = Field(default=1.0, ge=0, description="weight of the mean squared error of the pixels")
-    commitment: float = Field(default=0.25, ge=0, description="weight of the pull of the latents towards their codes")
+    absolute: float = Field(
+        default=0.0, ge=0, description="weight of the mean absolute error of the pixels (LlamaGen: 0, taming: 1)"
+    )
+    squared: float = Field(
+        default=1.0, ge=0, description="weight of the mean squared error of the pixels (LlamaGen: 1, taming: 0)"
+    )
+    perceptual: float = Field(
+        default=1.0, ge=0, description="weight of LPIPS on VGG16 (LlamaGen and taming: 1); off without vgg"
+    )
+    vgg: str | None = Field(
+        default=None,
+        min_length=1,
+        description="file of VGG16 trained on ImageNet, in torchvision's layout (vgg16-397923af.pth), relative to the "
+        "recipe; null: the perceptual loss is off, which is said and recorded",
+    )
+    adversarial: float = Field(
+        default=0.5, ge=0, description="weight of the critic's verdict, and of the critic's own hinge loss (LlamaGen)"
+    )
+    adversarial_start: int = Field(
+        default=20000, ge=0, description="steps before the critic begins to learn and to count (LlamaGen: 20000)"
+    )
+    adaptive: bool = Field(
+        default=False,
+        description="scale the verdict so that its gradient at the decoder's last kernel is as long as that of the "
+        "other picture losses (LlamaGen: no, taming: yes)",
+    )
+    critic_width: Positive = Field(default=64, description="channels of the critic's first layer (LlamaGen and taming)")
+    critic_layers: Positive = Field(
+        default=3, description="layers of the critic that halve the side (LlamaGen and taming: 3)"
+    )
+    commitment: float = Field(
+        default=0.25, ge=0, description="weight of the pull of the latents towards their codes (LlamaGen)"
+    )
     codebook: float = Field(
         default=1.0,
         ge=0,
-        description="weight of the pull of the codes towards their latents (codebooks with a gradient only)",
+        description="weight of the pull of the codes towards their latents, for codebooks that learn by gradient "
+        "(LlamaGen: 1)",
+    )
+    entropy: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of the entropy loss, which wants sure latents and all codes (LlamaGen: 0)",
+    )
+    entropy_temperature: float = Field(
+        default=0.01, gt=0, description="temperature of the shares of codes in the entropy loss (LlamaGen: 0.01)"
     )
 
 
@@ -54,9 +94,6 @@ class TokenizerOptions(BaseModel):
     )
     codes: Codes
     code_width: CodeWidth
-    pretraining: PretrainingOptions = Field(
-        default=PretrainingOptions(), description="how the tokenizer is trained alone"
-    )
 
 
 class PyramidOptions(TokenizerOptions):
@@ -81,3 +118,14 @@ class PyramidOptions(TokenizerOptions):
     def factor(self) -> int:
         """Pixels a side of one code."""
         return int(2 ** (len(self.channel_multipliers) - 1))
+
+
+class VQ16Options(PyramidOptions):
+    """Defaults are VQ-16 of LlamaGen (``VQ_16`` in its ``vq_model.py``)."""
+
+    codes: Codes = 16384
+    code_width: CodeWidth = 8
+    base_channels: BaseChannels = 128
+    channel_multipliers: Multipliers = (1, 1, 2, 2, 4)
+    residual_blocks: ResidualBlocks = 2
+    latent_channels: LatentChannels = 256

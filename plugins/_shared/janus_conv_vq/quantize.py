@@ -21,12 +21,14 @@ class Quantized:
         codes: int64 [B, h * w].
         commitment: scalar, mean squared distance with the gradient on the latents.
         codebook: the same with the gradient on the codes, or None if the codebook learns without gradient.
+        latents: [B, h * w, code_width] with gradient, as they were compared with the codes.
     """
 
     vectors: Tensor
     codes: Tensor
     commitment: Tensor
     codebook: Tensor | None
+    latents: Tensor
 
 
 def precise(x: Tensor) -> Tensor:
@@ -55,15 +57,32 @@ def nearest(latents: Tensor, table: Tensor) -> Tensor:
         return torch.cat(parts) if parts else rows.new_zeros(0, dtype=torch.int64)
 
 
-def usage(codes: Tensor, size: int) -> dict[str, Tensor]:
-    """``usage``: how many of the ``size`` codes occur in ``codes``; ``perplexity``: exp of the entropy of their use."""
-    counts = torch.bincount(codes.flatten(), minlength=size).float()
-    share = counts / counts.sum().clamp(min=1)
-    return {"usage": (counts > 0).sum().float(), "perplexity": torch.special.entr(share).sum().exp()}
+def count_codes(codes: Tensor, size: int) -> Tensor:
+    """How often each of ``size`` codes occurs in ``codes``: int64 [size]."""
+    return torch.bincount(codes.flatten(), minlength=size)
+
+
+def usage(counts: Tensor) -> dict[str, Tensor]:
+    """``usage``: the fraction of codes that occur; ``perplexity``: exp of the entropy of how often they do (nats).
+
+    Args:
+        counts: from `count_codes`; counts of several batches may be summed, their results may not be averaged.
+    """
+    share = counts.double() / counts.sum().clamp(min=1)
+    return {
+        "usage": (counts > 0).double().mean().float(),
+        "perplexity": torch.special.entr(share).sum().exp().float(),
+    }
 
 
 class Codebook(nn.Module):
-    """A table of vectors [size, width]; with ``normalised`` table and latents are compared and read at length 1."""
+    """A table of vectors [size, width]; with ``normalised`` table and latents are compared and read at length 1.
+
+    Attributes:
+        by_gradient: whether a loss teaches the vectors; else they follow the latents by themselves.
+    """
+
+    by_gradient = True
 
     def __init__(self, size: int, width: int, *, normalised: bool) -> None:
         super().__init__()
@@ -95,10 +114,12 @@ class Codebook(nn.Module):
         codes = self.assign(rows)
         vectors = self.lookup(codes)
         commitment = F.mse_loss(precise(rows), precise(vectors.detach()))
-        codebook = F.mse_loss(precise(vectors), precise(rows.detach())) if vectors.requires_grad else None
+        codebook = F.mse_loss(precise(vectors), precise(rows.detach())) if self.by_gradient else None
         through = rows + (vectors - rows).detach()
         self.learn(rows, codes)
-        return Quantized(through.movedim(-1, 1).contiguous(), codes.flatten(1), commitment, codebook)
+        return Quantized(
+            through.movedim(-1, 1).contiguous(), codes.flatten(1), commitment, codebook, rows.flatten(1, 2)
+        )
 
     def prepare(self, rows: Tensor) -> None:
         """Called with the latents [B, h, w, width] before they are assigned; nothing to do where a gradient teaches."""
@@ -134,6 +155,7 @@ class MovingCodebook(Codebook):
     average of the latents at that use; ``ready``, whether the first batch was seen.
     """
 
+    by_gradient = False
     vectors: Tensor
     counts: Tensor
     sums: Tensor

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from janus_conv_vq.options import PretrainingOptions
 from janus_conv_vq.pixels import grid_side
-from janus_conv_vq.pretrain import VQPretraining
 from janus_conv_vq.quantize import Codebook, Quantized
 from janus_core.interfaces import CodeLayout
 
@@ -24,10 +22,9 @@ class ConvTokenizer(nn.Module):
 
     quantize: Codebook
 
-    def __init__(self, *, factor: int, code_width: int, pretraining: PretrainingOptions) -> None:
+    def __init__(self, *, factor: int, code_width: int) -> None:
         super().__init__()
         self.factor, self.code_width = factor, code_width
-        self._pretraining = pretraining
 
     def latents(self, pixels: Tensor) -> Tensor:
         """[B, 3, H, W] in [-1, 1] -> [B, code_width, H / factor, W / factor], before the codebook."""
@@ -76,9 +73,10 @@ class ConvTokenizer(nn.Module):
         quantized = self.quantize(self.latents(pixels.to(self._dtype())))
         return self.pixels(quantized.vectors), quantized
 
-    def pretraining(self) -> VQPretraining:
-        """What trains this tokenizer alone (`janus_core.interfaces.Pretrainable`)."""
-        return VQPretraining(self, self._pretraining)
+    def last_kernel(self) -> nn.Parameter:
+        """The decoder's last kernel, at which gradients are compared (`VQLosses.adaptive`)."""
+        kernel: nn.Parameter = self.decoder.conv_out.weight  # type: ignore[union-attr, assignment]
+        return kernel
 
     def _dtype(self) -> torch.dtype:
         return next(self.parameters()).dtype

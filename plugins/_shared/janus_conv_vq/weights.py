@@ -43,7 +43,7 @@ def load_weights(
     """
     if weights == "none" or context.skip_weights:
         return
-    path = _locate(weights, context.folder)
+    path = locate(weights, context.folder)
     state = read_state(path)
     expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     chosen = detect(layouts, state, expected) if layout == "auto" else layout
@@ -102,7 +102,8 @@ def _unpickle(path: Path) -> Any:
         raise WeightsError(damaged) from error
 
 
-def _locate(weights: str, folder: Path) -> Path:
+def locate(weights: str, folder: Path) -> Path:
+    """The file that ``weights`` names, fetched if it is on a hub; `WeightsError` if there is none."""
     if not weights.startswith(HUB):
         path = folder / Path(weights).expanduser()
         if not path.is_file():

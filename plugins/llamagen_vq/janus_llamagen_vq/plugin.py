@@ -28,6 +28,8 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
         factory="janus_llamagen_vq.model:build",
         options="janus_llamagen_vq.options:LlamaGenVQOptions",
         transform="janus_llamagen_vq.model:build_transform",
+        pretraining="janus_conv_vq.pretrain:begin",
+        losses="janus_conv_vq.options:VQLosses",
         presets={
             "vq16": {**PUBLISHED, "channel_multipliers": (1, 1, 2, 2, 4)},
             "vq8": {**PUBLISHED, "channel_multipliers": (1, 2, 2, 4)},
@@ -41,7 +43,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
                 "latent_channels": 32,
             },
         },
-        capabilities={"kind": "discrete", "codebooks": 1, "pretrainable": True},
+        capabilities={"kind": "discrete", "codebooks": 1},
         licence="MIT",
         paper="arXiv:2406.06525",
         layouts=layouts(levels=5),  # only taming depends on the number; the factory counts anew for vq8

@@ -25,7 +25,7 @@ class MoVQGAN(ConvTokenizer):
     """67.83 M (431 tensors), 101.61 M (671) or 270.67 M (431) parameters."""
 
     def __init__(self, options: MoVQGANOptions) -> None:
-        super().__init__(factor=options.factor, code_width=options.code_width, pretraining=options.pretraining)
+        super().__init__(factor=options.factor, code_width=options.code_width)
         pyramid = options.base_channels, options.channel_multipliers, options.residual_blocks, options.latent_channels
         self.encoder = PyramidEncoder(*pyramid, NAMES)
         self.decoder = PyramidDecoder(*pyramid, NAMES, partial(SpatialNorm, guide_channels=options.code_width))

@@ -27,6 +27,8 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
         factory="janus_movqgan.model:build",
         options="janus_movqgan.options:MoVQGANOptions",
         transform="janus_movqgan.model:build_transform",
+        pretraining="janus_conv_vq.pretrain:begin",
+        losses="janus_conv_vq.options:VQLosses",
         presets={
             "67m": {**PUBLISHED, "base_channels": 128, "residual_blocks": 2},
             "102m": {**PUBLISHED, "base_channels": 128, "residual_blocks": 4},
@@ -41,7 +43,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
                 "latent_channels": 4,
             },
         },
-        capabilities={"kind": "discrete", "codebooks": 1, "pretrainable": True},
+        capabilities={"kind": "discrete", "codebooks": 1},
         licence="Apache-2.0 (this code; the published weights state no licence)",
         paper="arXiv:2209.09002",
         layouts=layouts(levels=4),

@@ -47,7 +47,7 @@ class PatchVQ(ConvTokenizer):
     """A `GenerationTokenizer` with ``patch`` pixels a code in each direction."""
 
     def __init__(self, options: PatchVQOptions) -> None:
-        super().__init__(factor=options.patch, code_width=options.code_width, pretraining=options.pretraining)
+        super().__init__(factor=options.patch, code_width=options.code_width)
         width, values = options.width, 3 * options.patch**2
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(options.patch),
@@ -72,6 +72,10 @@ class PatchVQ(ConvTokenizer):
             nn.Conv2d(width, values, 1),
             nn.PixelShuffle(options.patch),
         )
+
+    def last_kernel(self) -> nn.Parameter:
+        kernel: nn.Parameter = self.decoder[-2].weight  # type: ignore[assignment]
+        return kernel
 
     def latents(self, pixels: Tensor) -> Tensor:
         out: Tensor = self.encoder(pixels)

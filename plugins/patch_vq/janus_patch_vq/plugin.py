@@ -19,6 +19,8 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
         factory="janus_patch_vq.model:build",
         options="janus_patch_vq.options:PatchVQOptions",
         transform="janus_patch_vq.model:build_transform",
+        pretraining="janus_conv_vq.pretrain:begin",
+        losses="janus_conv_vq.options:VQLosses",
         presets={
             "quickstart": {
                 "patch": 8,
@@ -38,7 +40,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
                 "code_width": 8,
             },
         },
-        capabilities={"kind": "discrete", "codebooks": 1, "pretrainable": True},
+        capabilities={"kind": "discrete", "codebooks": 1},
         licence="Apache-2.0",
         paper="arXiv:1711.00937",
         layouts=layouts(),

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from janus_core.interfaces import BuildContext
 from janus_open_clip.preprocess import ImageTransform
 from janus_open_clip.tower import VisionTower, build_options_trunk
 from janus_open_clip.weights import load_weights
 from janus_siglip.options import SigLIPOptions
-
-if TYPE_CHECKING:
-    from janus_siglip.pretrain import SigLIPPretraining
 
 CUSTOM_BASE = "vit_large_patch16_siglip_384"
 """The timm model that custom sizes vary: Janus' own, with exact GELU."""
@@ -19,12 +14,6 @@ CUSTOM_BASE = "vit_large_patch16_siglip_384"
 
 class SigLIPEncoder(VisionTower):
     """SigLIP's vision tower: patch tokens after the final norm, [B, 576, 1024] for Janus' (``siglip_vit.py``)."""
-
-    def pretraining(self) -> SigLIPPretraining:
-        """A trainer of this encoder against captions (satisfies `Pretrainable`); its weights stay shared with ours."""
-        from janus_siglip.pretrain import SigLIPPretraining
-
-        return SigLIPPretraining(self)
 
 
 def build(options: SigLIPOptions, context: BuildContext) -> SigLIPEncoder:

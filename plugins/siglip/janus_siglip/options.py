@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from janus_open_clip.facts import Family
 from janus_open_clip.options import CustomSizes, TowerOptions
 
-__all__ = ["CustomSizes", "SigLIPOptions"]
+__all__ = ["CustomSizes", "SigLIPLosses", "SigLIPOptions"]
 
 
 class SigLIPOptions(TowerOptions):
@@ -23,3 +23,14 @@ class SigLIPOptions(TowerOptions):
         "ViT-SO400M-14-SigLIP-384",
     )
     tag: str = Field("webli", description="checkpoint tag: names the published weights and the preprocessing they need")
+
+
+class SigLIPLosses(BaseModel):
+    """How the encoder is trained alone, with the sigmoid loss (arXiv:2303.15343)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pooling: Literal["map", "mean"] = Field(
+        default="map",
+        description="one vector a picture: map, the tower's attention pool (SigLIP's way), or mean, of its tokens",
+    )

@@ -37,6 +37,8 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         transform="janus_siglip.model:build_transform",
         options="janus_siglip.options:SigLIPOptions",
         modality="image",
+        pretraining="janus_siglip.pretrain:begin",
+        losses="janus_siglip.options:SigLIPLosses",
         presets=PRESETS,
         layouts=LAYOUTS,
         requires=("open-clip-torch>=3.3,<4", "timm>=1.0.31"),

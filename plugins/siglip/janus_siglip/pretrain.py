@@ -6,14 +6,15 @@ import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from janus_siglip.model import SigLIPEncoder
+from janus_core.interfaces import BuildContext
+from janus_siglip.model import SigLIPEncoder
+from janus_siglip.options import SigLIPLosses
 
 WORD = re.compile(r"\w+|[^\w\s]")
 PAD, BEGIN, FIRST_WORD = 0, 1, 2
@@ -143,3 +144,8 @@ class SigLIPPretraining(nn.Module):
         loss, logits = sigmoid_loss(images, texts, same, self.log_scale.exp(), self.bias)
         nearest = logits.argmax(1, keepdim=True)
         return {"loss": loss, "accuracy": same.gather(1, nearest).float().mean()}
+
+
+def begin(encoder: SigLIPEncoder, losses: SigLIPLosses, context: BuildContext) -> SigLIPPretraining:
+    """What trains the encoder alone, against captions; its weights stay shared with the encoder's."""
+    return SigLIPPretraining(encoder, pooling=losses.pooling)

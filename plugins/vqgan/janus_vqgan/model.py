@@ -21,7 +21,7 @@ class VQGAN(ConvTokenizer):
     """State keys as published: 343 for the ImageNet models, 72.14 M (1024 codes) or 76.07 M (16384) parameters."""
 
     def __init__(self, options: VQGANOptions) -> None:
-        super().__init__(factor=options.factor, code_width=options.code_width, pretraining=options.pretraining)
+        super().__init__(factor=options.factor, code_width=options.code_width)
         settings = {
             "ch": options.base_channels,
             "out_ch": 3,

@@ -30,6 +30,8 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
         factory="janus_vqgan.model:build",
         options="janus_vqgan.options:VQGANOptions",
         transform="janus_vqgan.model:build_transform",
+        pretraining="janus_conv_vq.pretrain:begin",
+        losses="janus_conv_vq.options:VQLosses",
         presets={
             "imagenet_f16_1024": {**IMAGENET_F16, "codes": 1024},
             "imagenet_f16_16384": {**IMAGENET_F16, "codes": 16384},
@@ -45,7 +47,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
                 "attention_resolutions": (16,),
             },
         },
-        capabilities={"kind": "discrete", "codebooks": 1, "pretrainable": True},
+        capabilities={"kind": "discrete", "codebooks": 1},
         requires=("taming-transformers>=0.0.1",),
         licence="MIT",
         paper="arXiv:2012.09841",
