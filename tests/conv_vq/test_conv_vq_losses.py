@@ -114,6 +114,11 @@ def test_entropy_by_hand() -> None:
     expected = -(shares * np.log(shares)).sum(1).mean() + (mean * np.log(mean)).sum()
     found = entropy_loss(torch.tensor(latents), torch.tensor(table), 0.7)
     assert found.item() == pytest.approx(expected, rel=1e-10)
+    far = torch.tensor(
+        [[1.0, 0.0], [-1.0, 0.0]], requires_grad=True
+    )  # at this temperature the share of one is exactly 0
+    entropy_loss(torch.tensor([[[1.0, 0.0]]]), far, 0.01).backward()
+    assert far.grad is not None and far.grad.isfinite().all()
     training = begin(tiny("llamagen_vq"), VQLosses(adversarial=0, perceptual=0, entropy=0.1), BuildContext())
     told = training.losses({"inputs": torch.rand(2, 3, 32, 32), "captions": ["", ""]}, 0)
     assert -math.log(64) <= told["entropy"] <= math.log(64)

@@ -145,8 +145,10 @@ def entropy_loss(latents: Tensor, table: Tensor, temperature: float) -> Tensor:
         table: the codes' vectors [K, D]; both get a gradient.
     """
     rows, columns = precise(latents).flatten(0, 1), precise(table)
-    distances = rows.square().sum(1, keepdim=True) + columns.square().sum(1) - 2 * rows @ columns.T
-    logs = F.log_softmax(-distances / temperature, dim=1)
-    each = -(logs.exp() * logs).sum(1).mean()
-    whole: Tensor = torch.special.entr(logs.exp().mean(0)).sum()
-    return each - whole
+    with torch.autocast(rows.device.type, enabled=False):  # the temperature magnifies what half types round away
+        distances = rows.square().sum(1, keepdim=True) + columns.square().sum(1) - 2 * rows @ columns.T
+        logs = F.log_softmax(-distances / temperature, dim=1)
+        each = -(logs.exp() * logs).sum(1).mean()
+        # A code that no latent is near has a mean share of 0, where the slope of the entropy is infinite.
+        whole: Tensor = torch.special.entr(logs.exp().mean(0).clamp(min=1e-12)).sum()
+        return each - whole
