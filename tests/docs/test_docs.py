@@ -45,9 +45,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
     for _, kind, text in BLOCKS:
-        if kind == "yaml" and "stages:" in text:
-            name = yaml.safe_load(text)["name"]
-            (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        if kind == "yaml" and ("stages:" in text or "\nkind:" in text):
+            (folder / f"{yaml.safe_load(text)['name']}.yaml").write_text(text)
     return folder
 
 
