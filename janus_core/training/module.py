@@ -122,6 +122,9 @@ class JanusTraining(lightning.LightningModule):
         # A row goes to the device when its turn has come: a step may hold more rows than fit there.
         return batch
 
+    def on_train_start(self) -> None:
+        self.watch.start()
+
     # -- a step --------------------------------------------------------------------------------------------------
 
     def training_step(self, step: Step, batch_index: int) -> None:
