@@ -50,7 +50,7 @@ from janus_core.training.sharding import whole_state
 from janus_core.training.sheets import write_answers, write_drawings
 from janus_core.training.stopping import StopSoftly, requeue
 from janus_core.training.threads import choose_threads
-from janus_core.training.trainer import stage_loggers, stage_trainer
+from janus_core.training.trainer import check_loggers, stage_loggers, stage_trainer
 from janus_core.training.validation import Validation
 
 
@@ -106,6 +106,7 @@ class _Run:
         recipe = self.recipe
         self.threads = choose_threads(recipe.run.threads)
         built = self._begin()
+        check_loggers(recipe.run)
         self.sources = build_sources(recipe.sources, named_sources(recipe), self.folder)
         for stage in recipe.stages:
             built.model.set_trained(stage.train)
@@ -216,6 +217,7 @@ class _Run:
         if self.sharded and self.rank:  # the others have only the names and shapes of the gathered weights
             load_weights(built.model, paths.checkpoint / WEIGHTS)
             if recipe.lora is not None:
+                inject(built.model, recipe.lora)
                 load_updates(built.model, load_file(paths.checkpoint / UPDATES))
         if came and index + 1 < len(recipe.stages):
             if self.rank == 0:
@@ -310,9 +312,9 @@ class _Run:
         fresh = build_model(
             self.recipe.model, self.recipe.text, seed=self.recipe.seed, folder=self.folder, skip_weights=True
         )
-        if self.recipe.lora is not None:
-            inject(fresh.model, self.recipe.lora)
         if self.rank == 0:
+            if self.recipe.lora is not None:
+                inject(fresh.model, self.recipe.lora)
             fresh.model.load_state_dict(state)
         fresh.random = built.random
         return fresh

@@ -203,6 +203,19 @@ def test_a_stopped_step_is_saved_once(tiny: ModuleType, tmp_path: Path, monkeypa
     assert len(saved) == 1
 
 
+def test_handlers_of_signals_are_given_back(
+    tiny: ModuleType, recorder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning's own would stay behind its trainer: a process that has trained could not be terminated."""
+    soft = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in soft]
+    tiny.train(tiny.recipe("understanding", steps=1), tmp_path / "whole")
+    assert [signal.getsignal(number) for number in soft] == before
+    with recorder.recorded(kill_after=1), pytest.raises(recorder.Killed):
+        tiny.train(tiny.recipe("understanding", steps=2), tmp_path / "killed")
+    assert [signal.getsignal(number) for number in soft] == before
+
+
 # -- best -------------------------------------------------------------------------------------------------------------
 
 
