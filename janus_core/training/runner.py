@@ -32,7 +32,7 @@ from janus_core.config.check import named_sources
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset
 from janus_core.data.sources import build_sources
-from janus_core.data.steps import Steps, stage_steps
+from janus_core.data.steps import Steps, row_packer, stage_steps
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling, Task
@@ -297,7 +297,9 @@ class _Run:
             held_out = StageDataset(
                 self.sources, built.assembler, seed=recipe.seed, longest=stage.row_tokens, bad_records=run.bad_records
             )
-            callbacks.append(Validation(stage, held_out, steps.pack, lambda *a: self._best(built, stage, *a)))
+            callbacks.append(
+                Validation(stage, held_out, row_packer(stage, built.assembler), lambda *a: self._best(built, stage, *a))
+            )
         if self.rank == 0 and not self.sharded:  # drawing needs whole weights
             callbacks.append(SamplesEvery(lambda step: self._samples(built, stage, step), recipe.samples.every))
         if self.progress:

@@ -59,28 +59,37 @@ def same_state(first: Any, second: Any) -> bool:
 
 @pytest.mark.silent_failure(13)
 @pytest.mark.parametrize(
-    ("mode", "unit", "killed_after"),
+    ("mode", "unit", "killed_after", "cached"),
     [
-        ("understanding", "samples", 4),
-        ("generation", "samples", 3),
-        ("both", "samples", 5),
-        ("understanding", "samples in rows", 5),
-        ("generation", "samples in rows", 4),
-        ("both", "samples in rows", 3),
-        ("understanding", "rows", 3),
-        ("generation", "rows", 5),
-        ("both", "rows", 4),
+        ("understanding", "samples", 4, False),
+        ("generation", "samples", 3, False),
+        ("both", "samples", 5, False),
+        ("understanding", "samples in rows", 5, False),
+        ("generation", "samples in rows", 4, False),
+        ("both", "samples in rows", 3, False),
+        ("understanding", "rows", 3, False),
+        ("generation", "rows", 5, False),
+        ("both", "rows", 4, False),
+        ("understanding", "samples in rows", 4, True),
+        ("generation", "rows", 4, True),
+        ("both", "samples", 4, True),
+        ("both", "rows", 5, True),
     ],
 )
 def test_six_steps_are_three_a_kill_and_three(
-    tiny: ModuleType, recorder: ModuleType, tmp_path: Path, mode: str, unit: str, killed_after: int
+    tiny: ModuleType, recorder: ModuleType, tmp_path: Path, mode: str, unit: str, killed_after: int, cached: bool
 ) -> None:
-    """Weights, optimiser, metrics, sample ids; what was done after the point is lost and done again."""
+    """Weights, optimiser, metrics, sample ids; what was done after the point is lost and done again.
+
+    The run with a cache of features and codes is compared with the whole one without.
+    """
     values = recipe(tiny, tmp_path, mode, unit)
     said: list[str] = []
     with recorder.recorded(dropout=0.2) as whole:
         first = tiny.train(values, tmp_path / "whole", folder=tmp_path)
     parts = tmp_path / "parts"
+    if cached:
+        values["run"]["cache"] = {"folder": "cache"}
     with recorder.recorded(dropout=0.2, kill_after=killed_after) as begun, pytest.raises(recorder.Killed):
         tiny.train(values, parts, folder=tmp_path)
     assert [path.name for path in (parts / "points").glob("*.ckpt")] == ["one-00000003.ckpt"]
