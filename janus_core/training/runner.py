@@ -378,7 +378,7 @@ class _Run:
 
     def _questions(self, stage: StageConfig, count: int) -> list[Sample]:
         found: list[Sample] = []
-        for name in stage.data.get("understanding", {}):
+        for name in stage.data.get("understanding", {}) if stage.mixture.get("understanding") else ():
             source = self.sources[name]
             for index in range(min(count, len(source))):
                 try:
