@@ -136,8 +136,14 @@ def test_a_changed_weight_is_never_a_stale_hit(desk: Desk) -> None:
 
 
 def test_a_miss_in_the_stage_is_an_error_that_says_how_to_mend_it(desk: Desk) -> None:
-    with desk.filled() as cache, pytest.raises(UserError, match=r"no entry of encoders\.image") as caught:
-        cache.assembler.routes["image"].transform(__import__("PIL.Image").Image.new("RGB", (9, 9)))
+    from PIL import Image
+
+    with desk.filled() as cache:
+        transform = cache.assembler.routes["image"].transform
+        unseen = transform(Image.new("RGB", (9, 9)))  # a sample that is read ahead and that no row takes is no error
+        assert unseen.num_tokens == desk.built.assembler.routes["image"].transform(Image.new("RGB", (9, 9))).num_tokens
+        with pytest.raises(UserError, match=r"no entry of encoders\.image") as caught:
+            transform.collate([unseen])
     assert "janus cache build" in str(caught.value.remedy)
 
 
