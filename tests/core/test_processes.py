@@ -329,7 +329,8 @@ def test_slurm_takes_the_machine_away_and_runs_the_job_again(tiny: ModuleType, t
 
     whole = tiny.train(values, tmp_path / "whole")
     built, _, _ = load_checkpoint(out)
-    assert tiny.differing(tiny.weights(whole.built.model), tiny.weights(built.model)) == []
+    # Not bit by bit: the last bit of a sum may differ from one process to another, by where its memory lies.
+    assert apart(tiny.weights(whole.built.model), tiny.weights(built.model), 1e-3) == []
 
 
 # -- what only a GPU shows --------------------------------------------------------------------------------------------
