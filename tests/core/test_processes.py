@@ -327,9 +327,9 @@ def test_slurm_takes_the_machine_away_and_runs_the_job_again(tiny: ModuleType, t
     assert "resuming at step" in again.stderr
     from janus_core.checkpoints.own import load_checkpoint
 
-    whole = tiny.train(values, tmp_path / "whole")
+    whole = tiny.train(tiny.load(recipe), tmp_path / "whole")
     built, _, _ = load_checkpoint(out)
-    assert tiny.differing(tiny.weights(whole.built.model), tiny.weights(built.model)) == []
+    assert apart(tiny.weights(whole.built.model), tiny.weights(built.model), 1e-3) == []
 
 
 # -- what only a GPU shows --------------------------------------------------------------------------------------------
