@@ -43,7 +43,7 @@ from janus_core.training.callbacks import SamplesEvery, StageProgress, WriteMetr
 from janus_core.training.module import JanusTraining
 from janus_core.training.optimiser import parameter_groups
 from janus_core.training.points import Point, Points, place_in, points_of, remove, sound_point
-from janus_core.training.processes import begun_as, of_all_processes, wait_for_all
+from janus_core.training.processes import begun_as, of_all_processes, own_gpu, wait_for_all
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
 from janus_core.training.sharding import whole_state
@@ -251,7 +251,8 @@ class _Run:
 
     def _cache(self, built: BuiltModel, stage: StageConfig) -> StageCache | None:
         """The features and codes of the frozen parts, all computed; None if the recipe names no cache."""
-        cache = stage_cache(built, self.recipe, stage, folder=self.folder, say=self.say)
+        gpu = own_gpu(self.recipe.run)
+        cache = stage_cache(built, self.recipe, stage, folder=self.folder, say=self.say, device=gpu)
         if cache is not None:
             rows = stage_rows(self.recipe, stage, self.sources, built.assembler, cache.probe, rank=self.rank)
             stream = stream_of(
