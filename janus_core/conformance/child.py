@@ -101,7 +101,7 @@ def facts(subject: Subject) -> dict[str, Any]:
     if subject.kind in WITH_TRANSFORM:
         found["transform"] = subject.transform.digest
         found["prepared"] = [item.inputs for item in subject.prepared(subject.raws())]
-    found["outputs"] = [item for item in subject.run(subject.fresh()).items]
+    found["outputs"] = list(subject.run(subject.fresh()).items)
     return found
 
 

@@ -16,7 +16,6 @@ from unittest import mock
 import numpy as np
 import torch
 
-
 ENVIRONMENT = "the environment variable"
 """With what a change of the environment begins."""
 
@@ -111,7 +110,7 @@ def no_network(attempts: list[str]) -> Iterator[None]:
     def refuse(place: str) -> Any:
         def refused(*arguments: Any, **_: Any) -> Any:
             shown = [item for item in arguments if not isinstance(item, socket.socket)]
-            if isinstance(arguments[0], socket.socket) and arguments[0].family == socket.AF_UNIX:
+            if arguments and isinstance(arguments[0], socket.socket) and arguments[0].family == socket.AF_UNIX:
                 return None
             attempts.append(f"{place}({', '.join(map(repr, shown[:2]))})")
             raise NetworkUsed(f"{attempts[-1]}: the conformance kit allows no network here")

@@ -13,7 +13,7 @@ from janus_core.config.choose import load
 from janus_core.conformance.check import ENCODER, TOKENIZER, WITH_TRANSFORM, NotRun
 from janus_core.conformance.inputs import raw_inputs
 from janus_core.conformance.kinds import drive_of
-from janus_core.conformance.state import Phase, pristine, watched
+from janus_core.conformance.state import Phase, no_network, pristine, watched
 from janus_core.interfaces import BuildContext, Prepared, Transform
 from janus_core.model.build import make, seeded
 from janus_core.plugins import manager
@@ -97,11 +97,11 @@ class Subject:
 
     def build(self, seed: int = 0, *, device: str | None = None) -> nn.Module:
         """A new module, seeded and as its factory gives it; whatever it changes in the process is put back."""
-        with pristine(), torch.device(device or "cpu"):
-            with seeded(seed, "part"):
-                return self._make(seed)
+        with pristine(), no_network([]), torch.device(device or "cpu"), seeded(seed, "part"):
+            return self.made(seed)
 
-    def _make(self, seed: int) -> nn.Module:
+    def made(self, seed: int) -> nn.Module:
+        """What the factory gives, in the state that the process is in."""
         context = self.context(seed=seed)
         made = load(self.component, self.component.spec.factory)(self.chosen.options, context, **self.drive.sizes)
         return cast(nn.Module, made)
@@ -189,7 +189,7 @@ class Subject:
         if self.phases["import"].error is not None:
             return
         with seeded(0, "part"), watched("build") as self.phases["build"]:
-            held["module"] = self._make(0)
+            held["module"] = self.made(0)
         if self.phases["build"].error is not None:
             return
         if self.kind in WITH_TRANSFORM:

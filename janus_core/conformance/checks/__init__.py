@@ -3,9 +3,9 @@
 from janus_core.conformance.checks import declaration as declaration  # isort: skip
 from janus_core.conformance.checks import process as process  # isort: skip
 from janus_core.conformance.checks import facts as facts  # isort: skip
+from janus_core.conformance.checks import behaviour as behaviour  # isort: skip
 from janus_core.conformance.checks import weights as weights  # isort: skip
 from janus_core.conformance.checks import transform as transform  # isort: skip
-from janus_core.conformance.checks import behaviour as behaviour  # isort: skip
 from janus_core.conformance.checks import inputs as inputs  # isort: skip
 from janus_core.conformance.checks import pictures as pictures  # isort: skip
 from janus_core.conformance.checks import codes as codes  # isort: skip

@@ -76,7 +76,9 @@ def decode_refuses(subject: Subject) -> None:
             if str(wrong) not in str(error):
                 raise Fault(f"the error for the code {wrong} does not name it: {error}", "name the code") from None
         except Exception as error:  # noqa: BLE001
-            raise Fault(f"the code {wrong} raises {type(error).__name__}", "raise ValueError before looking up") from None
+            raise Fault(
+                f"the code {wrong} raises {type(error).__name__}", "raise ValueError before looking up"
+            ) from None
         else:
             raise Fault(f"decode takes the code {wrong} of {layout.codebooks[0]}", "raise ValueError that names it")
 

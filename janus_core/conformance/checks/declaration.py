@@ -57,7 +57,9 @@ def options(subject: Subject) -> None:
     try:
         again = model.model_validate(json.loads(subject.chosen.options.model_dump_json()))
     except ValidationError as error:
-        raise Fault(f"options written as JSON cannot be read back: {error}", "use JSON's types in the options") from None
+        raise Fault(
+            f"options written as JSON cannot be read back: {error}", "use JSON's types in the options"
+        ) from None
     if again != subject.chosen.options:
         raise Fault("options written as JSON come back changed", "use JSON's types in the options")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-
 from janus_core.checkpoints.own import digest
 from janus_core.conformance.check import KINDS, WITH_TRANSFORM, Fault, NotRun, check
 from janus_core.conformance.child import HEAVY
@@ -21,9 +20,11 @@ def cuda(subject: Subject) -> str:
     subject.need("forward")
     on_cpu = subject.run(subject.fresh().cpu(), moved(copied(subject.batch()), device="cpu"))
     found = subject.outputs
-    gap = distance([[t for t in i.values()] for i in on_cpu.items], [[t.cpu() for t in i.values()] for i in found.items])
+    gap = distance([list(i.values()) for i in on_cpu.items], [[t.cpu() for t in i.values()] for i in found.items])
     if gap > 1e-2:
-        raise Fault(f"on {subject.device} values differ by {gap:.2g} of the largest", "make tensors on the input's device")
+        raise Fault(
+            f"on {subject.device} values differ by {gap:.2g} of the largest", "make tensors on the input's device"
+        )
     return f"difference {gap:.2g}"
 
 
@@ -59,13 +60,13 @@ def _built(subject: Subject) -> dict[str, Any]:
 
 
 @check("cache_key", "must", KINDS, "weights and digest of the transform are the same in another process",
-       prevents="a cache that is never hit again, and runs that differ from start to start", processes=True)  # fmt: skip
+       prevents="a cache that is never hit again, and runs that differ", processes=True)  # fmt: skip
 def cache_key(subject: Subject) -> None:
     subject.need("forward")
     answer = _built(subject)
     if subject.kind in WITH_TRANSFORM and answer["transform"] != subject.transform.digest:
         raise Fault(
-            f"the transform's digest is {subject.transform.digest!r} here and {answer['transform']!r} in another process",
+            f"the transform's digest is {subject.transform.digest!r} here, in another process {answer['transform']!r}",
             "hash values with hashlib; hash() and id() differ from process to process",
         )
     if answer["weights"] != digest(subject.build(0)):
@@ -88,5 +89,3 @@ def spawn(subject: Subject) -> None:
                    [[t.to(subject.device) for t in i.values()] for i in answer["outputs"]])  # fmt: skip
     if gap > (1e-4 if subject.device == "cpu" else 1e-2):
         raise Fault(f"in another process it gives other values ({gap:.2g})", "depend on nothing but weights and inputs")
-
-

@@ -58,7 +58,7 @@ def random_state(subject: Subject) -> None:
     for seed in (1, 2):
         with pristine():
             torch.manual_seed(seed)
-            subject._make(0)
+            subject.made(0)
             ends.append(torch.get_rng_state())
     if torch.equal(*ends):
         raise Fault(
@@ -84,6 +84,8 @@ def silent(subject: Subject) -> None:
     for phase in subject.phases.values():
         if phase.printed.strip():
             raise Fault(f"{phase.name} prints {phase.printed.strip()[:200]!r}", "use logging")
-        own = [text for text in phase.warned if not text.startswith(("DeprecationWarning", "FutureWarning", "PendingD"))]
+        own = [
+            text for text in phase.warned if not text.startswith(("DeprecationWarning", "FutureWarning", "PendingD"))
+        ]
         if own:
             raise Fault(f"{phase.name} warns {own[0][:200]!r}", "mend the cause, or raise ValueError")

@@ -113,5 +113,7 @@ def blocks(subject: Subject) -> str:
         block.register_forward_hook(lambda *_, number=number: ran.append(number))
     subject.run(model)
     if ran != list(range(len(found))):
-        raise Fault(f"a forward runs the blocks {ran} of {len(found)}", "call each block once, in the order of blocks()")
+        raise Fault(
+            f"a forward runs the blocks {ran} of {len(found)}", "call each block once, in the order of blocks()"
+        )
     return f"{len(found)} blocks"

@@ -133,7 +133,9 @@ def state_dict(subject: Subject) -> None:
     lost = [name for name, tensor in module.state_dict().items() if not torch.equal(tensor, after[name])]
     if lost:
         raise Fault(f"{lost[0]} is another after saving and loading", "do not change tensors in load_state_dict hooks")
-    gap = distance([list(i.values()) for i in subject.run(module).items], [list(i.values()) for i in subject.run(twin).items])
+    gap = distance(
+        [list(i.values()) for i in subject.run(module).items], [list(i.values()) for i in subject.run(twin).items]
+    )
     if gap > 1e-5:
         raise Fault(
             f"a twin with the same state dict gives other values (difference {gap:.2g} of the largest): "
