@@ -62,7 +62,7 @@ def patch_order(subject: Subject) -> str:
     wrong = [cell for cell, strongest in enumerate(cells.argmax(dim=1).tolist()) if strongest != cell]
     if len(wrong) > len(cells) // 4:  # attention may move a few
         raise Fault(
-            f"changing cell {wrong[0]} of {grid} x {grid} changes most the tokens of cell {int(cells[wrong[0]].argmax())}",
+            f"cell {wrong[0]} of {grid} x {grid} changes most the tokens of cell {int(cells[wrong[0]].argmax())}",
             "give tokens in raster order, or declare the capability raster: False",
         )
     return f"{grid} x {grid} cells"
