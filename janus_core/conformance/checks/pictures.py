@@ -52,6 +52,8 @@ def first_patch(subject: Subject) -> str:
     unless="raster",
 )
 def patch_order(subject: Subject) -> str:
+    if subject.capability("gradient_to_input") is False:
+        raise Exempt("its tokens are vectors of codes: a code that flips far away weighs as much as the cell's own")
     effects, grid = cell_effects(subject)
     count = effects.shape[1]
     side = math.isqrt(count)

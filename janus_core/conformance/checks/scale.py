@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+import logging
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -182,6 +184,18 @@ def gathered_only_inside(module: nn.Module) -> Iterator[None]:
             module.__dict__.pop(name, None)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the graphs that torch.export prints and logs when it fails: the check says what is wrong."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
 class _Tokens(nn.Module):
     """What is exported: a batch in, a tuple of tensors out."""
 
@@ -221,7 +235,8 @@ def _traced(subject: Subject) -> tuple[nn.Module, Any]:
 def export(subject: Subject) -> None:
     module, batch = _traced(subject)
     try:
-        program = torch.export.export(module, (batch,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        with _quiet():
+            program = torch.export.export(module, (batch,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     except Exception as error:  # noqa: BLE001  (many kinds)
         text = str(error).strip().splitlines() or [""]
         raise Fault(
@@ -242,7 +257,7 @@ def compiles(subject: Subject) -> None:
     module, batch = _traced(subject)
     torch._dynamo.reset()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _quiet():
             found = torch.compile(module, fullgraph=True, backend="eager")(batch)
     except Exception as error:  # noqa: BLE001
         raise Fault(

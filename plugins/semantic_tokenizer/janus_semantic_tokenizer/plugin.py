@@ -72,6 +72,8 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         capabilities={
             "needs_ref": "generation_tokenizer",
             "gradient_to_input": False,
+            "export": False,  # embed looks at the codes' range
+            "compile": False,
             # The codes are discrete, and pixels are not decoded: these get no gradient by this road.
             "unused_parameters": tuple(
                 f"tokenizer.{part}" for part in ("encoder", "decoder", "quant_conv", "post_quant_conv")

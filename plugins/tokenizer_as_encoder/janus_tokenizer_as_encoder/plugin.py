@@ -22,6 +22,8 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         capabilities={
             "needs_ref": "generation_tokenizer",
             "gradient_to_input": False,
+            "export": False,  # embed looks at the codes' range
+            "compile": False,
             # Which weights of the shared tokenizer the vectors of its codes teach is the tokenizer's affair.
             "unused_parameters": ("tokenizer",),
         },
