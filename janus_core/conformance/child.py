@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from janus_core.conformance.subject import Subject
 
-SECONDS = 120
+SECONDS = 600
+"""Long, for machines that are busy: a starved process is no fault of the component."""
 HEAVY = ("torch", "numpy", "transformers", "timm", "open_clip", "tensorflow", "jax", "torchvision", "diffusers")
 """What a listing must not import."""
 
