@@ -121,7 +121,7 @@ class RowDependent(Good):
 
     def tokens(self, pixels: Any) -> Any:
         found = super().tokens(pixels)
-        return found + 0.5 * torch.arange(len(found), device=found.device)[:, None, None]
+        return found + 0.5 * torch.arange(len(found), device=found.device).to(found)[:, None, None]
 
 
 class ForcesTrain(Good):
