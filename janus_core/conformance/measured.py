@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from janus_core.conformance.subject import Subject
@@ -19,7 +18,7 @@ def flops(subject: Subject) -> int:
     """Floating-point operations of the matrix products and convolutions of one item (2 a multiply-add)."""
     batch = subject.batch(subject.items[:1])
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
+    with counter:  # not under no_grad, where the counter cannot follow modules
         subject.drive.run(subject.module, batch)
     return int(counter.get_total_flops())
 
