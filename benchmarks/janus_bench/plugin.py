@@ -1,12 +1,23 @@
-"""Declares the commands ``bench``, ``demo`` and ``study``."""
+"""Declares the benchmarks of the papers and the commands ``bench``, ``demo`` and ``study``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 
-from janus_core.hookspecs import CommandSpec, hookimpl
+from janus_core.hookspecs import BenchmarkSpec, CommandSpec, hookimpl
 
 JANUS_HOOK_API: tuple[int, int] = (1, 0)
+
+SUITE: tuple[str, ...] = ()
+"""The packages of ``janus_bench.suite``, in the order of the paper's tables."""
+
+
+@hookimpl
+def janus_benchmarks() -> Iterable[BenchmarkSpec]:
+    """Yield the ``SPEC`` of each package."""
+    for name in SUITE:
+        yield import_module(f"janus_bench.suite.{name}.spec").SPEC
 
 
 @hookimpl
