@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from janus_bench.intervals import wilson
+from janus_bench.statistics.intervals import wilson
 from janus_core.interfaces import Score
 
 

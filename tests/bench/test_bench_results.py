@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from janus_bench.intervals import wilson
 from janus_bench.page import write_page
 from janus_bench.run import run_benchmark, write_result
+from janus_bench.statistics.intervals import wilson
 from janus_bench.table import rows, text_table
 from janus_core.config.recipe import ComponentChoice
 from janus_core.errors import UserError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from janus_bench.intervals import wilson
+from janus_bench.statistics.intervals import wilson
 from janus_bench.study.cell_folder import CellState
 from janus_bench.study.picture import Point, draw
 from janus_bench.study.plan import Plan, Row

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from janus_bench.intervals import wilson
+from janus_bench.statistics.intervals import wilson
 from janus_bench.study.picture import Point, draw
 from janus_bench.study.plan import Plan, read_plan
 from janus_bench.study.results import SIDES, Measured, RowResult, read_results

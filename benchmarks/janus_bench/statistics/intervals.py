@@ -1,11 +1,29 @@
-"""Intervals of proportions."""
+"""An interval of a number, and Wilson's of a proportion."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 Z95 = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval, in the unit of the number.
+
+    Attributes:
+        method: how it was made, in words that stand in a report.
+        undefined: resamples in which the number was not defined; the interval is that of the others.
+        resamples: how many were drawn; 0 where the interval has a closed form.
+    """
+
+    low: float
+    high: float
+    method: str
+    undefined: int = 0
+    resamples: int = 0
 
 
 def wilson(correct: float, total: int, z: float = Z95) -> tuple[float, float]:
