@@ -35,12 +35,14 @@ class How:
         limit: only so many items of each benchmark.
         seed: of the drawings.
         batch_size: how much is asked or drawn at once.
+        group: runs of one group are training seeds of one model.
     """
 
     data: Path | None = None
     limit: int | None = None
     seed: int = 0
     batch_size: int = 50
+    group: str = ""
     progress: Progress = silent
 
 
@@ -69,7 +71,7 @@ def run_benchmark(benchmark: ChosenBenchmark, session: Session, how: How, folder
         card.warnings.append(f"only the first {how.limit} items were measured (--limit)")
     name = benchmark.protocol.name
     intervals = score_intervals(card, lambda items: built.aggregate(name, items))
-    about = About(session.name, session.facts, tuple(session.built.random))
+    about = _about(session, how)
     stored = Stored(card, about, intervals)
     if folder is not None:
         table = text_table(stored)
@@ -96,7 +98,7 @@ def run_benchmarks(
         UserError: the folder holds something else, or a run of another model or with other settings.
     """
     _begin(out, benchmarks, session, how)
-    write_about(out, About(session.name, session.facts, tuple(session.built.random)))
+    write_about(out, _about(session, how))
     results = []
     for benchmark in benchmarks:
         folder = card_folder(out, benchmark.id)
@@ -104,6 +106,11 @@ def run_benchmarks(
         results.append(read_card(folder) if there else run_benchmark(benchmark, session, how, folder))
         told(results[-1], there)
     return results
+
+
+def _about(session: Session, how: How) -> About:
+    seed = session.facts.get("seed")
+    return About(session.name, session.facts, tuple(session.built.random), how.group, seed)
 
 
 def finished(out: Path) -> bool:

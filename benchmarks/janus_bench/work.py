@@ -29,6 +29,13 @@ def silent(items: Iterable[Any], what: str) -> Iterable[Any]:
     return items
 
 
+def with_bars(items: Iterable[Any], what: str) -> Iterable[Any]:
+    """The items, with a progress bar."""
+    from tqdm import tqdm
+
+    return cast(Iterable[Any], tqdm(items, desc=what, leave=False))
+
+
 class Work:
     """What `janus_core.interfaces.BenchmarkWork` promises, for a session and a folder.
 

@@ -15,7 +15,7 @@ from janus_bench.study.failure import reason
 from janus_bench.study.lock import locked
 from janus_bench.study.plan import PLAN, Plan, Row
 from janus_bench.study.runner import Runner
-from janus_bench.study.versions import versions
+from janus_bench.versions import versions
 from janus_core.checkpoints.atomic import atomic_file
 from janus_core.errors import UserError
 
