@@ -40,7 +40,7 @@ class ChosenBenchmark:
     @property
     def options(self) -> dict[str, Any]:
         """The options as JSON has them."""
-        return cast(dict[str, Any], self.component.options.model_dump(mode="json"))
+        return self.component.options.model_dump(mode="json")
 
     def build(self) -> Benchmark:
         """Import and build it."""
@@ -98,6 +98,4 @@ def choices(names: Sequence[str], sets: Sequence[str]) -> list[ComponentChoice]:
         apply_set(values, text if owner in plain else f"{plain[0]}.{text}")
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise UserError(f"{', '.join(twice)} is named twice", "name each once")
-    return [
-        ComponentChoice(type=name, options=values.get(owner, {})) for name, owner in zip(names, plain, strict=True)
-    ]
+    return [ComponentChoice(type=name, options=values.get(owner, {})) for name, owner in zip(names, plain, strict=True)]

@@ -41,7 +41,10 @@ class BenchCommand:
             "--group", default="", metavar="TEXT", help="runs of one group are training seeds of one model"
         )
         run.add_argument(
-            "--out", type=Path, metavar="RUN", help="keep scores, items, predictions and a page; goes on if it was begun"
+            "--out",
+            type=Path,
+            metavar="RUN",
+            help="keep scores, items and predictions; goes on if it was begun",
         )
         run.add_argument("--json", action="store_true", help="print JSON")
         run.add_argument("--no-progress", action="store_true", help="no progress bars")
@@ -59,7 +62,7 @@ class BenchCommand:
         score.add_argument("--json", action="store_true", help="print JSON: scores, details and every item")
 
         compare = actions.add_parser("compare", help="say whether two runs differ by more than noise")
-        compare.add_argument("runs", nargs=2, type=Path, metavar="RUN", help="folder of a run; the second minus the first")
+        compare.add_argument("runs", nargs=2, type=Path, metavar="RUN", help="folders; the second minus the first")
         compare.add_argument("--json", action="store_true", help="print JSON")
 
         report = actions.add_parser("report", help="tables and plots of runs: Markdown, LaTeX and an HTML page")

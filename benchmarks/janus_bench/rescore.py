@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from janus_bench.chosen import ChosenBenchmark
+from janus_bench.statistics.of_card import card_intervals
 from janus_bench.stored import RUN, About, Stored, card_folder, read_about, write_about, write_card
-from janus_bench.uncertainty import score_intervals
 from janus_core.errors import UserError
 from janus_core.interfaces import ScoresFiles
 
@@ -32,7 +32,7 @@ def score_files(benchmark: ChosenBenchmark, predictions: Path, annotations: Path
             raise UserError(f"{name} {path} does not exist", "check the path")
     card = built.score(benchmark.protocol.name, predictions, annotations)
     card.settings |= {"options": benchmark.options}
-    intervals = score_intervals(card, lambda items: built.aggregate(benchmark.protocol.name, items))
+    intervals = card_intervals(card, lambda items: built.aggregate(benchmark.protocol.name, items))
     return Stored(card, About(model), intervals)
 
 
@@ -45,7 +45,9 @@ def keep(out: Path, stored: Stored) -> None:
     folder = card_folder(out, stored.card.protocol)
     if (out / RUN).is_file():
         if (model := read_about(out).model) != stored.about.model:
-            raise UserError(f"{out} is a run of {model!r}, not of {stored.about.model!r}", "give another --out or --name")
+            raise UserError(
+                f"{out} is a run of {model!r}, not of {stored.about.model!r}", "give another --out or --name"
+            )
         if folder.exists():
             raise UserError(f"{folder} already exists", "give another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):

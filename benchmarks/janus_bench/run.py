@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from janus_bench.chosen import ChosenBenchmark
 from janus_bench.page import write_page
+from janus_bench.run_folder import begin
+from janus_bench.statistics.of_card import card_intervals
 from janus_bench.stored import SCORES, About, Stored, card_folder, read_card, write_about, write_card
 from janus_bench.table import text_table
-from janus_bench.uncertainty import score_intervals
-from janus_bench.versions import versions
 from janus_bench.work import Progress, Work, silent
 from janus_core.checkpoints.atomic import atomic_file
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 
-PLAN, PREDICTIONS, PAGE = "plan.json", "predictions", "page.html"
+PREDICTIONS, PAGE = "predictions", "page.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,7 @@ def run_benchmark(benchmark: ChosenBenchmark, session: Session, how: How, folder
     if how.limit is not None:
         card.warnings.append(f"only the first {how.limit} items were measured (--limit)")
     name = benchmark.protocol.name
-    intervals = score_intervals(card, lambda items: built.aggregate(name, items))
+    intervals = card_intervals(card, lambda items: built.aggregate(name, items))
     about = _about(session, how)
     stored = Stored(card, about, intervals)
     if folder is not None:
@@ -97,7 +95,14 @@ def run_benchmarks(
     Raises:
         UserError: the folder holds something else, or a run of another model or with other settings.
     """
-    _begin(out, benchmarks, session, how)
+    fixed = {
+        "weights": weights_digest(session),
+        "dtype": str(next(session.built.model.parameters()).dtype).removeprefix("torch."),
+        "limit": how.limit,
+        "seed": how.seed,
+        "batch_size": how.batch_size,
+    }
+    begin(out, fixed, {benchmark.id: benchmark.options for benchmark in benchmarks})
     write_about(out, _about(session, how))
     results = []
     for benchmark in benchmarks:
@@ -111,49 +116,6 @@ def run_benchmarks(
 def _about(session: Session, how: How) -> About:
     seed = session.facts.get("seed")
     return About(session.name, session.facts, tuple(session.built.random), how.group, seed)
-
-
-def finished(out: Path) -> bool:
-    """Whether a run's folder has the card of every benchmark that was asked for."""
-    try:
-        asked = json.loads((out / PLAN).read_text(encoding="utf-8"))["benchmarks"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return all((card_folder(out, name) / SCORES).is_file() for name in asked)
-
-
-def _begin(out: Path, benchmarks: Sequence[ChosenBenchmark], session: Session, how: How) -> None:
-    """Write what this run measures, or hold it against what the folder says it does."""
-    fixed: dict[str, Any] = {
-        "weights": weights_digest(session),
-        "dtype": str(next(session.built.model.parameters()).dtype).removeprefix("torch."),
-        "limit": how.limit,
-        "seed": how.seed,
-        "batch_size": how.batch_size,
-    }
-    asked = {benchmark.id: benchmark.options for benchmark in benchmarks}
-    path = out / PLAN
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            then, asked_then = before["fixed"], before["benchmarks"]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{path} is damaged", "write to another --out") from None
-        changed = [f"{key}: {then.get(key)!r}, now {value!r}" for key, value in fixed.items() if then.get(key) != value]
-        changed += [
-            f"{name}: {asked_then[name]!r}, now {options!r}"
-            for name, options in asked.items()
-            if name in asked_then and asked_then[name] != options
-        ]
-        if changed:
-            raise UserError(f"{out} holds a run that differs: {'; '.join(changed)}", "write to another --out")
-        asked = asked_then | asked
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} already exists and is no benchmark run", "give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial:
-        told = {"fixed": fixed, "benchmarks": asked, "model": session.name, "versions": versions()}
-        partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def weights_digest(session: Session) -> str:

@@ -74,6 +74,15 @@ def write_about(folder: Path, about: About) -> None:
     _write(folder / RUN, json.dumps({"format": FORMAT, **asdict(about)}, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_about(folder: Path) -> About:
+    """What ``run.json`` of a run says.
+
+    Raises:
+        UserError: it is missing, damaged or of another format.
+    """
+    return _about(_read(folder / RUN))
+
+
 def write_card(folder: Path, card: ScoreCard, about: About, intervals: Mapping[str, Interval] | None = None) -> None:
     """Write a card into the folder of its ``name@protocol``; other files there are left alone.
 
@@ -146,7 +155,7 @@ def read_run(folder: Path) -> Run:
     cards = [read_card(path.parent) for path in sorted(folder.glob(f"*/{SCORES}"))]
     if not cards:
         raise UserError(f"{folder} holds no scored benchmark", "give a folder that 'janus bench run --out' has written")
-    about = _about(_read(folder / RUN)) if (folder / RUN).is_file() else cards[0].about
+    about = read_about(folder) if (folder / RUN).is_file() else cards[0].about
     return Run(folder, about, {stored.card.protocol: stored for stored in cards})
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from janus_core.interfaces import LanguageModel, device_of
 from janus_core.model.build import BuiltModel
@@ -23,5 +24,5 @@ def answer_losses(built: BuiltModel, samples: Sequence[Assembled]) -> list[float
     embeds, _ = built.model.embed(batch)
     hidden = built.model.language_model(embeds[None], batch.layout)[0]
     each = F.cross_entropy(model.text_logits(hidden[batch.text_index]).float(), batch.text_labels, reduction="none")
-    lengths = [len(sample.text_targets) for sample in samples]
-    return [float(part.double().mean()) for part in each.split(lengths)]
+    ends = list(accumulate(len(sample.text_targets) for sample in samples))
+    return [float(each[start:end].double().mean()) for start, end in pairwise([0, *ends])]

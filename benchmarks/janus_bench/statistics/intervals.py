@@ -26,10 +26,10 @@ class Interval:
     resamples: int = 0
 
 
-def wilson(correct: float, total: int, z: float = Z95) -> tuple[float, float]:
+def wilson(correct: float, total: float, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval of a proportion (Wilson 1927), in [0, 1]; items are taken as independent.
 
-    A mean count over several runs of the same items may be given: it need not be whole.
+    A mean count over several runs, or the number of independent items that clusters are worth, need not be whole.
 
     Raises:
         ValueError: ``total`` is below 1, or ``correct`` is not between 0 and it.
