@@ -1,8 +1,8 @@
 """A scored run on disk: a folder with ``run.json`` and a folder for each ``name@protocol`` that was measured.
 
 ``name@protocol/`` holds ``scores.json`` (the card without its items, the model, the intervals), ``items.jsonl`` (what
-the scores are computed from), ``records.jsonl`` (what a reader wants to see) and the pictures. ``scores.json`` is written
-last: where it lies, the others lie. A number of it that is not defined is ``null``; in the other two it is ``NaN``.
+the scores are computed from), ``records.jsonl`` (what a reader wants to see) and the pictures. ``scores.json`` is
+written last: where it lies, the others lie. A number of it that is not defined is ``null``; in the other two ``NaN``.
 """
 
 from __future__ import annotations
