@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -63,3 +64,22 @@ def write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, st
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([row.get(name, "") for name in columns] for row in rows)
+
+
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+
+
+def as_pandas(column: Sequence[str]) -> list[str | None]:
+    """The texts of a column after ``pandas.read_csv`` or ``read_excel`` with their defaults; None where it is missing.
+
+    A column whose cells are all numbers becomes numbers, and with a missing cell or a fraction in it the whole column
+    is written with fractions: 4 becomes "4.0".
+    """
+    found = [None if cell in PANDAS_MISSING else cell for cell in column]
+    present = [cell for cell in found if cell is not None]
+    if not present or not all(NUMBER.fullmatch(cell) for cell in present):
+        return found
+    if len(present) == len(found) and all(WHOLE.fullmatch(cell) for cell in present):
+        return [str(int(cell)) for cell in present]
+    return [None if cell is None else str(float(cell)) for cell in found]

@@ -14,7 +14,7 @@ class MmeOptions(BaseModel):
 
     prompts: Literal["janus", "llava", "official"] | None = Field(
         None,
-        description="whose prompt: 'official' is the question with 'Please answer yes or no.'; 'janus' adds a line that "
-        "asks for a single word or phrase, with an empty system prompt; 'llava' has that line in place of the ending; "
-        "none: the protocol's",
+        description="whose prompt: 'official' is the question with 'Please answer yes or no.'; 'janus' adds a line to "
+        "it that asks for a single word or phrase, with an empty system prompt; 'llava' has that line in place of the "
+        "ending; none: the protocol's",
     )
