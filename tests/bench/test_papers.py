@@ -58,7 +58,7 @@ def test_numbers_of_the_papers() -> None:
         ("SDXL", "geneval", 0.55),
         ("DALL-E 2", "coco30k", 10.39),
         ("Chameleon-7B", "mmmu", 0.224),
-        ("ablation B: semantic tokenizer", "coco30k", 7.11),
+        ("Janus ablation B: semantic", "coco30k", 7.11),
     ]:
         assert found(model, benchmark).value == pytest.approx(value, abs=1e-12)
     random, popular, adversarial = (
