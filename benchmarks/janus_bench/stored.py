@@ -115,7 +115,7 @@ def card_json(card: ScoreCard, about: About, intervals: Mapping[str, Interval]) 
     told |= {"items": len(card.items), "missing": card.missing, "unparsed": card.unparsed}
     told |= {"warnings": card.warnings, "stand_in": card.stand_in, "settings": card.settings}
     told |= {"details": card.details, "attribution": card.attribution}
-    found: dict[str, Any] = _finite(told)
+    found: dict[str, Any] = finite(told)
     return found
 
 
@@ -183,14 +183,14 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
     return None if interval is None else asdict(interval)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same with null for every number that JSON lacks."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return value
 
 
