@@ -7,6 +7,7 @@ was drawn. Scores that prove to be means of items' scores (see `means`) are comp
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,10 +86,10 @@ def resample(
     clusters = Clusters.of(items)
     probes = [clusters.drawn(draw) for draw in next(clusters.draws(PROBES, len(items)))]
     means = find_means(items, aggregate, probes)
-    drawn: dict[str, list[float]] = {}
+    drawn: dict[str, list[float]] = {name: [] for name in aggregate(items)}
     for draws in clusters.draws(resamples, seed):
-        for name, values in _scores(items, aggregate, clusters, draws, means).items():
-            drawn.setdefault(name, []).extend(values)
+        for name, values in _scores(items, aggregate, clusters, draws, means, tuple(drawn)).items():
+            drawn[name].extend(values)
     return {name: np.array(values, dtype=np.float64) for name, values in drawn.items()}
 
 
@@ -98,22 +99,23 @@ def _scores(
     clusters: Clusters,
     draws: NDArray[np.int64],
     means: Mapping[str, Mean] | None,
+    names: Sequence[str],
 ) -> dict[str, list[float]]:
-    """The scores of each draw, by their means where they are known to be some."""
+    """The scores of each draw, by their means where they are known to be some; NaN where a draw has none of a name."""
 
     def ask(draw: NDArray[np.int64]) -> Mapping[str, float]:
         return aggregate([items[place] for place in clusters.drawn(draw).tolist()])
 
     if means is None:
         rows = [ask(draw) for draw in draws]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return {name: [row.get(name, math.nan) for row in rows] for name in names}
     times = np.stack([np.bincount(draw, minlength=len(clusters)) for draw in draws]).astype(np.float64)
     found = {}
     for name, mean in means.items():
         counts = times @ np.bincount(clusters.owner, mean.counts)
         values = mean.scale * (times @ np.bincount(clusters.owner, mean.scores)) / np.maximum(1, counts)
         for row in np.flatnonzero(counts == 0):  # what the score of nothing is, only the aggregate knows
-            values[row] = ask(draws[row])[name]
+            values[row] = ask(draws[row]).get(name, math.nan)
         found[name] = values.tolist()
     return found
 

@@ -54,7 +54,11 @@ def find_means(
             return None
         values = aggregate([items[place] for place in places.tolist()])
         found = {
-            name: [mean for mean in means if not mean.counts[places].any() or _close(values[name], mean.of(places))]
+            name: [
+                mean
+                for mean in means
+                if not mean.counts[places].any() or _close(values.get(name, math.nan), mean.of(places))
+            ]
             for name, means in found.items()
         }
     return {name: means[0] for name, means in found.items()} if found and all(found.values()) else None
