@@ -14,8 +14,10 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from janus_bench.run import run_benchmark
-from janus_bench.table import rows, text_table
+from janus_bench.chosen import chosen_benchmark
+from janus_bench.run import How, run_benchmark
+from janus_bench.stored import card_json
+from janus_bench.table import text_table
 from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.checkpoints.own import FACTS, RECIPE, TEXT, WEIGHTS, load_checkpoint
 from janus_core.config.recipe import ComponentChoice
@@ -35,11 +37,12 @@ def main(run: Path) -> None:
         (partial / WEIGHTS).chmod(0o644)
         built, recipe, facts = load_checkpoint(partial)
         built.model.eval()
-        result = run_benchmark(ComponentChoice(type="openmoji_scenes"), Session(built, recipe.name, facts))
-        table = text_table(result.scores)
+        benchmark = chosen_benchmark(ComponentChoice(type="openmoji_scenes"))
+        stored = run_benchmark(benchmark, Session(built, recipe.name, facts), How())
+        table = text_table(stored)
         stages = json.loads((run / "run.json").read_text(encoding="utf-8"))["stages"]
         trained = {name: {"steps": stage["steps"], "seconds": stage["seconds"]} for name, stage in stages.items()}
-        about = {"protocol": result.protocol, "stages": trained, "scores": rows(result.scores)}
+        about = {"stages": trained} | card_json(stored.card, stored.about, stored.intervals)
         (partial / "scores.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
         (partial / "table.txt").write_text(table + "\n", encoding="utf-8")
     print(table)
