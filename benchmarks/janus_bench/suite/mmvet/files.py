@@ -89,8 +89,8 @@ def read_grades(path: Path) -> dict[str, Grades]:
         if not isinstance(record, dict):
             raise UserError(f"{place} is {record!r}, not an object", WRONG)
         scores = [_grade(one, place) for one in checked(record, "score", list, place)]
-        contents = [str(one) for one in record.get("content") or map(str, scores)]
-        models = [str(one) for one in record.get("model") or [""] * len(scores)]
+        contents = [str(one) for one in checked({"content": scores} | record, "content", list, place)]
+        models = [str(one) for one in checked({"model": [""] * len(scores)} | record, "model", list, place)]
         if not len(scores) == len(contents) == len(models):
             raise UserError(
                 f"{place} has {len(scores)} scores, {len(contents)} contents and {len(models)} models",
