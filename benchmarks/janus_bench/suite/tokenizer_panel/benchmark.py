@@ -84,7 +84,7 @@ class TokenizerPanel:
             raise UserError(f"rFID needs two pictures or more, not {len(before)}", "give more pictures")
         if len(before) <= network.width:
             card.warnings.append(
-                f"rFID of {len(before)} pictures and {network.width} features is biased upwards: compare equal sets only"
+                f"rFID of {len(before)} pictures and {network.width} features is biased upwards: compare equal sets"
             )
         card.stand_in = network.stand_in
         card.settings |= {"extractor": network.id, "preprocess": network.preprocess, "weights": network.weights}
