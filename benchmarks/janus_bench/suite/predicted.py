@@ -39,17 +39,13 @@ class Matched:
     def warnings(self, *, missing: str, extra: str, repeated: str) -> list[str]:
         """A sentence for each kind that occurs; the arguments say what the official code does there."""
         found = []
-        if self.missing:
-            found.append(f"{len(self.missing)} items have no answer and count as wrong ({missing}): ")
-            found[-1] += named(self.missing)
-        if self.extra:
-            found.append(f"{len(self.extra)} answers belong to no item and are not scored ({extra}): ")
-            found[-1] += named(self.extra)
-        if self.repeated:
-            found.append(
-                f"{len(self.repeated)} items are answered more than once; the last answer counts ({repeated}): "
-            )
-            found[-1] += named(self.repeated)
+        for ids, what, official in (
+            (self.missing, "items have no answer and count as wrong", missing),
+            (self.extra, "answers belong to no item and are not scored", extra),
+            (self.repeated, "items are answered more than once and the last answer counts", repeated),
+        ):
+            if ids:
+                found.append(f"{len(ids)} {what} ({official}): {named(ids)}")
         return found
 
 
