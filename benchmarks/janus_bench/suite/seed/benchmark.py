@@ -7,14 +7,12 @@ from pathlib import Path
 
 from janus_bench.suite.asked import AskedBenchmark
 from janus_bench.suite.predicted import one_file
+from janus_bench.suite.seed.answers import ANSWERS, read_letters, read_ranked
 from janus_bench.suite.seed.files import (
-    ANSWERS,
     LETTERS,
     Item,
     picture,
-    read_letters,
     read_questions,
-    read_ranked,
     write_letters,
     write_losses,
     write_questions,
