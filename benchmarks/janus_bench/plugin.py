@@ -10,7 +10,7 @@ from janus_core.hookspecs import BenchmarkSpec, CommandSpec, hookimpl
 JANUS_HOOK_API: tuple[int, int] = (1, 0)
 
 SUITE: tuple[str, ...] = (
-    *("pope", "mme", "mmbench", "vqav2", "gqa", "mmmu", "mmvet"),
+    *("pope", "mme", "mmbench", "seed", "vqav2", "gqa", "mmmu", "mmvet"),
     *("geneval", "coco30k", "mjhq30k"),
     *("tokenizer_panel", "encoder_panel"),
 )

@@ -12,19 +12,25 @@ FULL = 5000
 """Rows up to which the kernel distance of whole sets is computed."""
 
 
-def frechet(mean: Array, covariance: Array, other_mean: Array, other_covariance: Array) -> float:
+def frechet(
+    mean: Array, covariance: Array, other_mean: Array, other_covariance: Array, root: Array | None = None
+) -> float:
     """Squared Fréchet distance of two Gaussians: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)).
 
-    With S = R^T R the trace of the root is the sum of the singular values of R1 R2^T; the factors come from the
-    eigenvalues of S1 and S2. Nothing becomes complex or is dropped, and singular matrices need no offset. For equal
-    sets the result may be a little below 0.
+    The trace of the root is the sum of the roots of the eigenvalues of S1 S2, which are those of the symmetric R S2 R^T
+    with S1 = R^T R. So nothing becomes complex or is dropped, and singular matrices need no offset. For equal sets the
+    result may be a little below 0.
+
+    Args:
+        root: ``factor(covariance)``, where it is used more than once.
     """
     offset = mean - other_mean
-    shared = np.linalg.svd(_root(covariance) @ _root(other_covariance).T, compute_uv=False).sum()
+    root = factor(covariance) if root is None else root
+    shared = np.sqrt(np.clip(np.linalg.eigvalsh(root @ other_covariance @ root.T), 0, None)).sum()
     return float(offset @ offset + np.trace(covariance) + np.trace(other_covariance) - 2 * shared)
 
 
-def _root(covariance: Array) -> Array:
+def factor(covariance: Array) -> Array:
     """R with R^T R = S; what is negative by rounding is 0."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(np.sqrt(np.clip(values, 0, None))[:, None] * vectors.T)
@@ -79,6 +85,7 @@ def jackknife(reference: tuple[Array, Array], drawn: Array, groups: int) -> dict
     if groups < 2 or len(drawn) < 2 * groups:
         return None
     rows = np.arange(len(drawn)) % groups
-    values = np.array([frechet(*reference, *moments(drawn[rows != group])) for group in range(groups)])
+    root = factor(reference[1])
+    values = np.array([frechet(*reference, *moments(drawn[rows != group]), root) for group in range(groups)])
     deviation = float(np.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum()))
     return {"method": "delete-a-group jackknife over the drawn pictures", "groups": groups, "standard_error": deviation}

