@@ -9,7 +9,7 @@ from janus_core.hookspecs import BenchmarkSpec, CommandSpec, hookimpl
 
 JANUS_HOOK_API: tuple[int, int] = (1, 0)
 
-SUITE: tuple[str, ...] = ()
+SUITE: tuple[str, ...] = ("pope", "mme", "mmbench", "vqav2", "gqa", "mmmu", "geneval")
 """The packages of ``janus_bench.suite``, in the order of the paper's tables."""
 
 

@@ -1,0 +1,35 @@
+"""The record of MME."""
+
+from __future__ import annotations
+
+from janus_core.hookspecs import BenchmarkSpec, ProtocolSpec
+
+PERCEPTION = (
+    "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
+)  # fmt: skip
+COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+SUBTASKS = (*PERCEPTION, *COGNITION)
+
+SPEC = BenchmarkSpec(
+    name="mme",
+    summary="two yes/no questions a picture, 14 subtasks: Perception (2000 points) and Cognition (800)",
+    factory="janus_bench.suite.mme.benchmark:build",
+    options="janus_bench.suite.mme.options:MmeOptions",
+    protocols=(
+        ProtocolSpec(
+            name="official",
+            summary="as calculation.py: yes or no within the first four characters",
+            prompts="janus",
+        ),
+        ProtocolSpec(
+            name="repaired",
+            summary="an answer is its first word that is yes or no, wherever it stands",
+            prompts="janus",
+        ),
+    ),
+    tasks=("understanding",),
+    data="MME_Benchmark_release_version: a folder a subtask, its pictures and question files beside each other or in "
+    "images/ and questions_answers_YN/",
+    licence="for academic research only",
+    paper="arXiv:2306.13394",
+)
