@@ -121,7 +121,7 @@ def test_the_table_of_the_page_holds_the_numbers_of_the_cards() -> None:
     told = report()
     parsed = Page(page(told))
     rows = {row[0][1]: row for row in parsed.rows if len(row) == len(told.columns) + 1}
-    assert [column.protocol for column in told.columns] == ["pope@random", "fid@x", "geneval@official"]
+    assert [column.protocol for column in told.columns] == ["pope@random", "geneval@official", "fid@x"]
     (mine, *_) = runs()
     cells = rows[NAME]
     for (value, text), column in zip(cells[1:], told.columns, strict=True):
@@ -135,7 +135,7 @@ def test_the_table_of_the_page_holds_the_numbers_of_the_cards() -> None:
     assert rows["untrained RANDOM"][1][0] is not None
     assert rows["Paper-1B"][1] == ("0.87", "87.0")
     assert rows["Copied"][1] == ("0.842", "84.2 a")
-    assert rows["Copied"][3] == (None, "–")
+    assert rows["Copied"][2] == (None, "–")
     assert "Elsewhere" not in rows
 
 
@@ -148,7 +148,7 @@ def test_seeds_are_one_line_with_their_spread() -> None:
     deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / 2)
     assert cell.value == pytest.approx(mean) and cell.deviation == pytest.approx(deviation)
     assert cell.interval is not None and cell.interval.low < mean < cell.interval.high
-    assert line.cells[told.columns[1]].interval is None  # a distance has no items to resample
+    assert line.cells[told.columns[2]].interval is None  # a distance has no items to resample
     for text in (markdown(told), latex(told)):
         assert re.search(rf"three seeds .*{100 * mean:.1f}.*{100 * deviation:.1f}", text)
     assert "three seeds" in page(told) and f"± {100 * deviation:.1f}" in page(told)
@@ -229,7 +229,7 @@ def test_the_page_needs_nothing_and_has_every_plot() -> None:
     assert "mine &amp; &lt;yours&gt;" in text and "<yours>" not in text
     assert text.count("baseline") > 1 and ">chance<" in text
     shown = [re.findall(r'<circle class="dot[^"]*"', svg) for svg in text.split("<svg")[1:]]
-    assert [len(dots) for dots in shown] == [3, 4, 5, 3, 4]  # two scatters, then three columns
+    assert [len(dots) for dots in shown] == [4, 3, 5, 4, 3]  # two scatters, then three columns
 
 
 def test_colours_can_be_read_in_both_schemes() -> None:

@@ -7,6 +7,7 @@ was drawn. Scores that prove to be means of items' scores (see `means`) are comp
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from janus_bench.statistics.intervals import Interval
-from janus_bench.statistics.means import Mean, find_means
+from janus_bench.statistics.means import find_means
 from janus_core.scores import Aggregate, ScoredItem
 
 RESAMPLES = 1000
@@ -76,46 +77,35 @@ def resample(
 ) -> dict[str, NDArray[np.float64]]:
     """The scores of resamples: name -> float64 [resamples], NaN where a score is not defined.
 
-    The draws depend on nothing but the seed and the number of clusters, so that two runs of the same items in the same
-    order get the same draws.
+    A score that the aggregate leaves out of a resample is not defined there. The draws depend on nothing but the seed
+    and the number of clusters, so that two runs of the same items in the same order get the same draws.
 
     Raises:
         ValueError: there are no items.
     """
     clusters = Clusters.of(items)
-    probes = [clusters.drawn(draw) for draw in next(clusters.draws(PROBES, len(items)))]
-    means = find_means(items, aggregate, probes)
-    drawn: dict[str, list[float]] = {}
-    for draws in clusters.draws(resamples, seed):
-        for name, values in _scores(items, aggregate, clusters, draws, means).items():
-            drawn.setdefault(name, []).extend(values)
-    return {name: np.array(values, dtype=np.float64) for name, values in drawn.items()}
-
-
-def _scores(
-    items: Sequence[ScoredItem],
-    aggregate: Aggregate,
-    clusters: Clusters,
-    draws: NDArray[np.int64],
-    means: Mapping[str, Mean] | None,
-) -> dict[str, list[float]]:
-    """The scores of each draw, by their means where they are known to be some."""
 
     def ask(draw: NDArray[np.int64]) -> Mapping[str, float]:
         return aggregate([items[place] for place in clusters.drawn(draw).tolist()])
 
-    if means is None:
-        rows = [ask(draw) for draw in draws]
-        return {name: [row[name] for row in rows] for name in rows[0]}
-    times = np.stack([np.bincount(draw, minlength=len(clusters)) for draw in draws]).astype(np.float64)
-    found = {}
-    for name, mean in means.items():
-        counts = times @ np.bincount(clusters.owner, mean.counts)
-        values = mean.scale * (times @ np.bincount(clusters.owner, mean.scores)) / np.maximum(1, counts)
-        for row in np.flatnonzero(counts == 0):  # what the score of nothing is, only the aggregate knows
-            values[row] = ask(draws[row])[name]
-        found[name] = values.tolist()
-    return found
+    probes = [clusters.drawn(draw) for draw in next(clusters.draws(PROBES, len(items)))]
+    means = find_means(items, aggregate, probes)
+    drawn: dict[str, list[float]] = {name: [] for name in aggregate(items)}
+    for draws in clusters.draws(resamples, seed):
+        if means is None:
+            for draw in draws:
+                row = ask(draw)
+                for name, values in drawn.items():
+                    values.append(row.get(name, math.nan))
+            continue
+        times = np.stack([np.bincount(draw, minlength=len(clusters)) for draw in draws]).astype(np.float64)
+        for name, mean in means.items():
+            counts = times @ np.bincount(clusters.owner, mean.counts)
+            found = mean.scale * (times @ np.bincount(clusters.owner, mean.scores)) / np.maximum(1, counts)
+            for row_number in np.flatnonzero(counts == 0):  # what the score of nothing is, the aggregate says
+                found[row_number] = ask(draws[row_number]).get(name, math.nan)
+            drawn[name] += found.tolist()
+    return {name: np.array(values, dtype=np.float64) for name, values in drawn.items()}
 
 
 def bootstrap_intervals(

@@ -52,11 +52,10 @@ def find_means(
     for places in probes:
         if not all(found.values()):
             return None
-        values = aggregate([items[place] for place in places.tolist()])
-        found = {
-            name: [mean for mean in means if not mean.counts[places].any() or _close(values[name], mean.of(places))]
-            for name, means in found.items()
-        }
+        drawn = aggregate([items[place] for place in places.tolist()])
+        for name, means in found.items():
+            value = drawn.get(name, math.nan)
+            found[name] = [mean for mean in means if not mean.counts[places].any() or _close(value, mean.of(places))]
     return {name: means[0] for name, means in found.items()} if found and all(found.values()) else None
 
 
