@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from janus_bench.statistics.intervals import Interval
-from janus_bench.statistics.means import find_means
+from janus_bench.statistics.means import Mean, find_means
 from janus_core.scores import Aggregate, ScoredItem
 
 RESAMPLES = 1000
@@ -77,35 +77,47 @@ def resample(
 ) -> dict[str, NDArray[np.float64]]:
     """The scores of resamples: name -> float64 [resamples], NaN where a score is not defined.
 
-    A score that the aggregate leaves out of a resample is not defined there. The draws depend on nothing but the seed
-    and the number of clusters, so that two runs of the same items in the same order get the same draws.
+    The draws depend on nothing but the seed and the number of clusters, so that two runs of the same items in the same
+    order get the same draws.
 
     Raises:
         ValueError: there are no items.
     """
     clusters = Clusters.of(items)
-
-    def ask(draw: NDArray[np.int64]) -> Mapping[str, float]:
-        return aggregate([items[place] for place in clusters.drawn(draw).tolist()])
-
     probes = [clusters.drawn(draw) for draw in next(clusters.draws(PROBES, len(items)))]
     means = find_means(items, aggregate, probes)
     drawn: dict[str, list[float]] = {name: [] for name in aggregate(items)}
     for draws in clusters.draws(resamples, seed):
-        if means is None:
-            for draw in draws:
-                row = ask(draw)
-                for name, values in drawn.items():
-                    values.append(row.get(name, math.nan))
-            continue
-        times = np.stack([np.bincount(draw, minlength=len(clusters)) for draw in draws]).astype(np.float64)
-        for name, mean in means.items():
-            counts = times @ np.bincount(clusters.owner, mean.counts)
-            found = mean.scale * (times @ np.bincount(clusters.owner, mean.scores)) / np.maximum(1, counts)
-            for row_number in np.flatnonzero(counts == 0):  # what the score of nothing is, the aggregate says
-                found[row_number] = ask(draws[row_number]).get(name, math.nan)
-            drawn[name] += found.tolist()
+        for name, values in _scores(items, aggregate, clusters, draws, means, tuple(drawn)).items():
+            drawn[name].extend(values)
     return {name: np.array(values, dtype=np.float64) for name, values in drawn.items()}
+
+
+def _scores(
+    items: Sequence[ScoredItem],
+    aggregate: Aggregate,
+    clusters: Clusters,
+    draws: NDArray[np.int64],
+    means: Mapping[str, Mean] | None,
+    names: Sequence[str],
+) -> dict[str, list[float]]:
+    """The scores of each draw, by their means where they are known to be some; NaN where a draw has none of a name."""
+
+    def ask(draw: NDArray[np.int64]) -> Mapping[str, float]:
+        return aggregate([items[place] for place in clusters.drawn(draw).tolist()])
+
+    if means is None:
+        rows = [ask(draw) for draw in draws]
+        return {name: [row.get(name, math.nan) for row in rows] for name in names}
+    times = np.stack([np.bincount(draw, minlength=len(clusters)) for draw in draws]).astype(np.float64)
+    found = {}
+    for name, mean in means.items():
+        counts = times @ np.bincount(clusters.owner, mean.counts)
+        values = mean.scale * (times @ np.bincount(clusters.owner, mean.scores)) / np.maximum(1, counts)
+        for row in np.flatnonzero(counts == 0):  # what the score of nothing is, only the aggregate knows
+            values[row] = ask(draws[row]).get(name, math.nan)
+        found[name] = values.tolist()
+    return found
 
 
 def bootstrap_intervals(

@@ -52,10 +52,15 @@ def find_means(
     for places in probes:
         if not all(found.values()):
             return None
-        drawn = aggregate([items[place] for place in places.tolist()])
-        for name, means in found.items():
-            value = drawn.get(name, math.nan)
-            found[name] = [mean for mean in means if not mean.counts[places].any() or _close(value, mean.of(places))]
+        values = aggregate([items[place] for place in places.tolist()])
+        found = {
+            name: [
+                mean
+                for mean in means
+                if not mean.counts[places].any() or _close(values.get(name, math.nan), mean.of(places))
+            ]
+            for name, means in found.items()
+        }
     return {name: means[0] for name, means in found.items()} if found and all(found.values()) else None
 
 
