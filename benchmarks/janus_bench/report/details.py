@@ -33,13 +33,16 @@ def _card(name: str, stored: Stored, summary: str) -> str:
     rows = "".join(_row(score, stored) for score in card.scores)
     facts = {
         "protocol": f"{card.protocol}, version {card.version}" + (f": {summary}" if summary else ""),
-        "items": f"{len(card.items)}, {card.missing} without a prediction, {card.unparsed} not read",
+        "items": f"{len(card.items)}, {card.missing} without a prediction, {card.unparsed} not read"
+        if card.items
+        else "none of their own: a number of whole sets",
         **settings(card.settings),
     }
     if card.attribution:
         facts["pictures"] = card.attribution
     told = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
-    heads = "".join(f"<th scope=col>{head}</th>" for head in ("value", "95 %", "of", "interval", "beside", "at best"))
+    heads = "".join(f"<th scope=col>{head}</th>" for head in ("value", "95 %", "of"))
+    heads += "".join(f"<th scope=col class=text>{head}</th>" for head in ("interval by", "without it", "at best"))
     return (
         f"<details><summary>{html.escape(name)} <small>{html.escape(card.protocol)}</small></summary><dl>{told}</dl>"
         f'<div class=wide tabindex=0 role=region aria-label="{html.escape(f"{name}, {card.protocol}")}"><table>'

@@ -29,7 +29,9 @@ thead th[scope=colgroup] { text-align: center; text-transform: uppercase; letter
   border-bottom: 2px solid currentColor; padding-top: .8rem }
 th.understanding { color: var(--understanding) } th.generation { color: var(--generation) }
 th[scope=row], thead th:first-child { text-align: left; position: sticky; left: 0; background: var(--card) }
-th[scope=row] { font-weight: 600; white-space: normal; min-width: 8.5rem; max-width: 15rem; z-index: 1 } tr.paper th[scope=row] { font-weight: 400 }
+th[scope=row] { font-weight: 600; white-space: normal; min-width: 12rem; max-width: 16rem; z-index: 1 }
+@media (max-width: 40rem) { th[scope=row] { min-width: 7.5rem; max-width: 9rem }
+  body { padding-inline: .8rem } } tr.paper th[scope=row] { font-weight: 400 }
 th[scope=rowgroup] { text-align: left; color: var(--soft); background: var(--tint); font-size: .78rem;
   letter-spacing: .04em; padding-block: .28rem; position: sticky; left: 0 }
 tbody tr + tr > * { border-top: 1px solid var(--grid) }
@@ -61,7 +63,7 @@ svg .dot.differs { stroke-dasharray: 2.2 1.8 } svg text.paper { fill: var(--soft
 svg .label.run, svg .label.seeds, svg .label.understanding, svg .label.generation { font-weight: 600 }
 details { border-bottom: 1px solid var(--rule); padding: .5rem 0 }
 summary { cursor: pointer; font-weight: 600 } summary small { font-weight: 400 } details .wide { margin: .6rem 0 }
-details table { width: auto } details td:first-child, details td.text { text-align: left; white-space: normal }
+details table { width: auto } details .text { text-align: left; white-space: normal }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; font-size: .87rem; margin: .5rem 0 }
 dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
 @media print { .wide { overflow: visible } body { max-width: none; padding: 0 } figure { break-inside: avoid } }

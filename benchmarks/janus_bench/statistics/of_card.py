@@ -15,7 +15,8 @@ def card_intervals(
     """95 % intervals of the scores that have one.
 
     A count of independent items has Wilson's. All else that the aggregate computes from items is bootstrapped by
-    clusters; a share that no resample changes (all right) takes Wilson's of as many answers as there are clusters.
+    clusters; a share that no resample changes (all right) takes Wilson's of as many answers as there are clusters, and
+    another number that none changes has no interval.
 
     Raises:
         ValueError: the aggregate gives other scores than the card.
@@ -37,7 +38,9 @@ def card_intervals(
         interval = drawn.get(score.name)
         if interval is None or math.isnan(interval.low) or clusters < 2:
             continue
-        if interval.low == interval.high and score.unit == "share" and 0 <= score.value <= 1:
+        if interval.low == interval.high:
+            if score.unit != "share" or not 0 <= score.value <= 1:
+                continue
             interval = Interval(*wilson(score.value * clusters, clusters), f"Wilson, {clusters} clusters")
         found[score.name] = interval
     return found

@@ -106,6 +106,17 @@ def test_what_is_not_defined_is_counted() -> None:
     assert math.isnan(percentile(np.array([math.nan]), "x").low)
 
 
+def test_a_score_that_a_resample_lacks_is_not_defined_there() -> None:
+    """Subtasks of which nothing was drawn are often left out of an aggregate's answer."""
+
+    def present(items: Sequence[ScoredItem]) -> Mapping[str, float]:
+        return {name: value for name, value in means_of_kinds(items).items() if not math.isnan(value)}
+
+    items = [ScoredItem(str(n), str(n), float(n < 4), facts={"kind": "x" if n == 0 else "y"}) for n in range(6)]
+    for aggregate in (present, lambda resampled: {**present(resampled), "no mean": 1 / len(resampled) ** 2}):
+        assert bootstrap_intervals(items, aggregate, resamples=500)["x"].undefined > 100
+
+
 def means_of_kinds(items: Sequence[ScoredItem]) -> Mapping[str, float]:
     return {"all": mean(items), "x": mean([item for item in items if item.facts["kind"] == "x"])}
 
@@ -143,6 +154,8 @@ def test_all_right_is_not_certain() -> None:
     found = card_intervals(card, lambda resampled: {"all": mean(resampled), "precision": math.nan})
     assert list(found) == ["all"]
     assert (found["all"].low, found["all"].high) == wilson(10, 10)  # ten clusters, not twenty answers
+    card.scores = [Score("all", 1.0, 20, unit="points")]
+    assert card_intervals(card, lambda resampled: {"all": mean(resampled)}) == {}
     card.items = [ScoredItem(str(n), "0", 1.0) for n in range(20)]
     assert card_intervals(card, lambda resampled: {"all": mean(resampled)}) == {}
     distance = ScoreCard("fid", "fid@x", 1, [Score("FID", 8.5, 30, unit="distance")])
