@@ -171,12 +171,14 @@ def test_missing_and_strange_drawings_are_told(mjhq_data: Path, tmp_path: Path) 
     drawn = tmp_path / "run/imgs"
     (drawn / "art/id2.png").unlink()
     noise(drawn / "food/stranger.png", 7)
+    noise(drawn / "food/id1.jpg", 8)
     card = bench.score("fid-clean", drawn, mjhq_data)
     assert [item.id for item in card.items if item.status == "missing"] == ["id2"]
     text = "\n".join(card.warnings)
     assert "1 drawings are missing" in text and "not asked, counted as the tools do: stranger" in text
     totals = {score.name: score.total for score in card.scores}
-    assert (totals["FID[pixels]"], totals["food: FID[pixels]"], totals["art: FID[pixels]"]) == (8, 5, 3)
+    assert "more than one picture, all are counted: id1" in text
+    assert (totals["FID[pixels]"], totals["food: FID[pixels]"], totals["art: FID[pixels]"]) == (9, 6, 3)
 
 
 def test_a_run_of_coco(tmp_path: Path) -> None:

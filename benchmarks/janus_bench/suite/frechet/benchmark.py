@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,7 +153,7 @@ class FrechetBenchmark(ABC):
         known = {each.id: each for each in asked or ()}
         if not ids and fake.number is not None:
             ids = list(known) if len(known) == fake.number else [f"row {row}" for row in range(fake.number)]
-        twice = sorted({each for each in ids if ids.count(each) > 1}) if len(set(ids)) < len(ids) else []
+        twice = [each for each, count in Counter(ids).items() if count > 1]
         if twice:
             card.warnings.append(f"more than one picture, all are counted: {named(twice)}")
         rows = {each: row for row, each in enumerate(ids)}

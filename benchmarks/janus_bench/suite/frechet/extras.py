@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = 10
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 def inception_score(pictures: Mapping[str, Path], network: FeatureExtractor, seed: int) -> tuple[float, float]:
@@ -27,15 +27,14 @@ def inception_score(pictures: Mapping[str, Path], network: FeatureExtractor, see
         UserError: the network gives no logits, or there are fewer than ten pictures.
     """
     import torch
-    from torchmetrics.image.inception import InceptionScore
 
+    metrics = _torchmetrics("torchmetrics.image.inception")
     logits = getattr(network, "logits", None)
     if logits is None or len(pictures) < SPLITS:
-        what = (
-            f"{network.id} gives no logits" if logits is None else f"{len(pictures)} pictures are fewer than {SPLITS}"
-        )
+        few = f"{len(pictures)} pictures are fewer than {SPLITS}"
+        what = f"{network.id} gives no logits" if logits is None else few
         raise UserError(f"no Inception Score: {what}", "extractor=inception-2015 with pytorch-fid's weights")
-    metric = InceptionScore(feature=torch.nn.Identity(), splits=SPLITS)
+    metric = metrics.InceptionScore(feature=torch.nn.Identity(), splits=SPLITS)
     paths = list(pictures.values())
     for start in range(0, len(paths), BATCH):
         metric.update(torch.from_numpy(logits([open_rgb(path) for path in paths[start : start + BATCH]])))
@@ -53,12 +52,12 @@ def clip_scores(pictures: Mapping[str, Path], prompts: Mapping[str, str], clip: 
     """
     import numpy as np
     import torch
-    from torchmetrics.multimodal.clip_score import CLIPScore
 
+    metrics = _torchmetrics("torchmetrics.multimodal.clip_score")
     without = [name for name in pictures if name not in prompts]
     if without:
         raise UserError(f"no CLIPScore: there is no prompt for {without[0]}", "give the prompts, or drop clip_score")
-    metric = CLIPScore(model_name_or_path=lambda: (_Model(clip), _Processor(clip)))
+    metric = metrics.CLIPScore(model_name_or_path=lambda: (_Model(clip), _Processor(clip)))
     found = {}
     for name, path in pictures.items():
         pixels = torch.from_numpy(np.array(open_rgb(path))).permute(2, 0, 1)
@@ -66,6 +65,16 @@ def clip_scores(pictures: Mapping[str, Path], prompts: Mapping[str, str], clip: 
         metric.update(pixels, prompts[name])
         found[name] = float(metric.score)
     return found
+
+
+def _torchmetrics(module: str) -> Any:
+    """Imported only here: it needs a torchvision that fits torch, and FID must do without."""
+    try:
+        return import_module(module)
+    except (ImportError, RuntimeError) as error:
+        raise UserError(
+            f"torchmetrics cannot be imported: {error}", "install torch and torchvision as a pair"
+        ) from None
 
 
 class _Processor:
