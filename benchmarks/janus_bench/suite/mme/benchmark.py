@@ -27,6 +27,10 @@ class Mme(AskedBenchmark):
     def __init__(self, options: MmeOptions) -> None:
         self._prompts = options.prompts or "janus"
 
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self._prompts
+
     def system(self, protocol: str) -> str | None:
         return "" if self._prompts == "janus" else None
 
@@ -74,7 +78,6 @@ class Mme(AskedBenchmark):
         card.warnings = [*warnings, *more, *_gaps(items)]
         if not questions:
             card.warnings += [*_order(lines), *_sizes(lines)]
-        card.settings["prompts"] = self._prompts
         return card
 
     def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:

@@ -57,14 +57,18 @@ class MMVet(AskedBenchmark):
 
     def __init__(self, options: MMVetOptions) -> None:
         self.options = options
-        self.style = options.prompts or "janus"
+        self._style = options.prompts or "janus"
         self._ran: Path | None = None
         # VLMEvalKit's Janus and LLaVA's model_vqa.py
-        self.max_new_tokens = 2048 if self.style == "janus" else 1024
+        self.max_new_tokens = 2048 if self._style == "janus" else 1024
+
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self._style
 
     def system(self, protocol: str) -> str | None:
         """Janus is told to think step by step."""
-        return JANUS_SYSTEM if self.style == "janus" else None
+        return JANUS_SYSTEM if self._style == "janus" else None
 
     def run(self, work: BenchmarkWork) -> ScoreCard:
         """Ask, write, have graded, score; without a judge the answers are written and there is no score yet."""

@@ -39,6 +39,10 @@ class Pope(AskedBenchmark):
     def __init__(self, options: PopeOptions) -> None:
         self._prompts = options.prompts or "janus"
 
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self._prompts
+
     def system(self, protocol: str) -> str | None:
         return "" if self._prompts == "janus" else None
 
@@ -73,7 +77,6 @@ class Pope(AskedBenchmark):
             means = mean([part.measures() for part in counts.values()])
             card.details["mean_over_categories"] = {_official_name(key): _known(value) for key, value in means.items()}
         card.warnings = [*warnings, *_crashes(counts)]
-        card.settings["prompts"] = self._prompts
         return card
 
     def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:

@@ -38,11 +38,12 @@ class Seed(AskedBenchmark):
     def __init__(self, options: SeedOptions) -> None:
         self._prompts = options.prompts
 
-    def _style(self, protocol: str) -> str:
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
         return self._prompts or STYLE[protocol]
 
     def system(self, protocol: str) -> str | None:
-        return "" if self._style(protocol) == "janus" else None
+        return "" if self.style(protocol) == "janus" else None
 
     def questions(self, protocol: str, data: Path) -> list[Question]:
         return [
@@ -53,7 +54,7 @@ class Seed(AskedBenchmark):
         ]
 
     def _prompt(self, protocol: str, item: Item) -> str:
-        style = self._style(protocol)
+        style = self.style(protocol)
         if style == "question":
             return item.question
         options = "".join(f"{letter}. {text}\n" for letter, text in zip(LETTERS, item.choices, strict=True))
@@ -104,7 +105,6 @@ class Seed(AskedBenchmark):
         ranked = _ranks(protocol)
         card.details = likelihood_details(items, ties) if ranked else letter_details(items)
         card.warnings = [*warnings, *(_ranking_doubts(ties) if ranked else _letter_crashes(protocol, items))]
-        card.settings["prompts"] = self._style(protocol)
         return card
 
     def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:
