@@ -1,0 +1,105 @@
+"""SigLIP 2 NaFlex through timm's ``NaFlexVit``: as many tokens as a picture has patches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models import naflexvit
+from torch import Tensor, nn
+
+from janus_core.interfaces import BuildContext, Features
+from janus_open_clip.weights import HUB, RANDOM, WeightsError, load_strict, read
+from janus_siglip2.options import Siglip2Options
+from janus_siglip2.transform import NaFlexTransform
+
+CUSTOM_BASE = "naflexvit_base_patch16_siglip"
+"""The timm model that custom sizes vary."""
+
+
+class NaFlexEncoder(nn.Module):
+    """Patches with their places -> tokens after the final norm, with a mask where pictures differ in size."""
+
+    modality: str = "image"
+
+    def __init__(self, trunk: Any) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.width = int(trunk.embed_dim)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Features:
+        """What `NaFlexTransform.collate` gives -> tokens [B, N, width], mask [B, N], positions [B, N, 2]."""
+        real, places = inputs["real"], inputs["places"]
+        dtype = next(self.trunk.parameters()).dtype
+        found = self.trunk.forward_features(inputs["patches"].to(dtype), patch_coord=places, patch_valid=real)
+        tokens: Tensor = found["patches"][:, int(self.trunk.num_prefix_tokens) :]
+        return Features(tokens, real, places)
+
+
+def build_trunk(options: Siglip2Options) -> nn.Module:
+    """timm's model with random weights; works on the meta device."""
+    if options.custom is None:
+        trunk: nn.Module = timm.create_model(options.model, pretrained=False, num_classes=0)
+    else:
+        sizes = options.custom
+        trunk = timm.create_model(
+            CUSTOM_BASE,
+            pretrained=False,
+            num_classes=0,
+            patch_size=sizes.patch_size,
+            embed_dim=sizes.width,
+            depth=sizes.depth,
+            num_heads=sizes.heads,
+            pos_embed_grid_size=(sizes.positions, sizes.positions),
+        )
+    return trunk
+
+
+def load_weights(trunk: nn.Module, options: Siglip2Options, folder: Path) -> None:
+    """Read ``options.weights`` into the trunk, strictly; `WeightsError` if they are absent or do not fit."""
+    if options.weights == RANDOM:
+        return
+    path = _locate(options, folder)
+    tensors: Any = naflexvit.checkpoint_filter_fn(read(path), trunk)
+    load_strict(trunk, tensors, path=path, model="the custom sizes" if options.custom else options.model)
+
+
+def _locate(options: Siglip2Options, folder: Path) -> Path:
+    weights = options.weights
+    if weights != "tag" and not weights.startswith(HUB):
+        if not (folder / weights).is_file():
+            raise WeightsError(
+                f"weights {weights!r}: there is no file {folder / weights}. Allowed: 'none', 'tag', a file or "
+                "'hf-hub:ORG/NAME'"
+            )
+        return folder / weights
+    from huggingface_hub import hf_hub_download
+
+    repository = f"timm/{options.model}.{options.tag}" if weights == "tag" else weights.removeprefix(HUB)
+    try:
+        return Path(hf_hub_download(repository, "model.safetensors"))
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise WeightsError(
+            f"cannot download {repository}: {first}. Without a network, set weights to a file, or to 'none' for random "
+            "weights"
+        ) from error
+
+
+def build(options: Siglip2Options, context: BuildContext) -> NaFlexEncoder:
+    """The encoder with the weights that the options name."""
+    trunk = build_trunk(options)
+    if not context.skip_weights and torch.get_default_device().type != "meta":
+        load_weights(trunk, options, context.folder)
+    encoder = NaFlexEncoder(trunk)
+    if encoder.width != options.width:
+        raise ValueError(f"model {options.model!r} is declared {options.width} wide, but timm builds {encoder.width}")
+    return encoder
+
+
+def build_transform(options: Siglip2Options, context: BuildContext) -> NaFlexTransform:
+    """The preprocessing that SigLIP 2 NaFlex needs, whatever the weights are."""
+    return NaFlexTransform(options.patch_size, options.max_patches)
