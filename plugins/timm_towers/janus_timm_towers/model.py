@@ -76,8 +76,9 @@ def load_weights(trunk: nn.Module, options: TimmOptions, folder: Path) -> None:
 def _locate(options: TimmOptions, folder: Path) -> Path:
     weights = options.weights
     if weights == "tag" or weights.startswith(HUB):
-        repository = f"timm/{options.model}.{options.tag}" if weights == "tag" else weights.removeprefix(HUB)
-        return _download(repository)
+        # A QuickGELU model reads the file of the plain one: timm publishes it under that name alone.
+        published = f"timm/{options.model.replace('_quickgelu', '')}.{options.tag}"
+        return _download(published if weights == "tag" else weights.removeprefix(HUB))
     if weights.startswith(FOLDER):
         place = folder / weights.removeprefix(FOLDER)
         found = [place / name for name in FOLDER_FILES if (place / name).is_file()]

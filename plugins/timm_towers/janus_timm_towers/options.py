@@ -55,7 +55,8 @@ class TimmOptions(BaseModel):
             if self.weights == "tag":
                 raise ValueError("weights 'tag' needs a named model: with custom use 'none' or a file")
         else:
-            preprocessing(self.model, self.tag) if tower(self.model, self.kind) else None
+            tower(self.model, self.kind)
+            preprocessing(self.model, self.tag)
         sizes = self.tower()
         if self.side % sizes.patch_size:
             below = max(self.side // sizes.patch_size, 1) * sizes.patch_size
