@@ -1,7 +1,7 @@
 """Make a run of the quickstart recipe the checkpoint that ships: float16 weights, table, the README's picture.
 
-janus train quickstart --out runs/long --set stages.language.steps=1000 --set stages.unify.steps=3000 …
-.venv/bin/python tools/ship_quickstart.py runs/long
+janus train quickstart --out runs/again
+.venv/bin/python tools/ship_quickstart.py runs/again
 """
 
 from __future__ import annotations

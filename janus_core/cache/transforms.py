@@ -36,23 +36,30 @@ class CachedTransform:
         self._part, self._live, self._space, self._reader = part, live, space, reader
 
     def __call__(self, raw: Any) -> Prepared:
-        """The entry of a raw input.
+        """The entry of a raw input; where there is none, only its length is known.
+
+        Rows are filled from more samples than the stage comes to: that one of the others has no entry is no error.
 
         Raises:
-            UserError: there is none; entries and live features are never mixed.
+            ValueError: the live transform refuses an input that has none.
         """
         key = self._space.key(raw)
         if key not in self._reader:
-            self._live(raw)  # what it refuses is a bad record, as without a cache
-            raise UserError(
-                f"the cache has no entry of {self._part} for an input of this stage (space {self._space.id})",
-                "compute it first: janus cache build RECIPE with the same --set",
-            )
+            return Prepared(None, self._live(raw).num_tokens)
         entry = self._reader.get(key)
         return Prepared(entry, len(entry.values))
 
     def collate(self, prepared: Sequence[Prepared]) -> Features | Tensor:
-        """`Features` padded to the longest, with a mask if lengths differ; or codes int64 [B, N, C]."""
+        """`Features` padded to the longest, with a mask if lengths differ; or codes int64 [B, N, C].
+
+        Raises:
+            UserError: one has no entry; entries and live features are never mixed.
+        """
+        if any(item.inputs is None for item in prepared):
+            raise UserError(
+                f"the cache has no entry of {self._part} for an input of this stage (space {self._space.id})",
+                "compute it first: janus cache build RECIPE with the same --set",
+            )
         return collate([item.inputs for item in prepared], self._space)
 
 

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     schema.add_argument("of", nargs="?", metavar="KIND[/NAME]", help="what to describe; default: every kind")
     doctor = actions.add_parser("doctor", help="say what is wrong with each plugin and what mends it")
     doctor.add_argument("-v", "--verbose", action="store_true", help="also tracebacks and load times")
+    check = actions.add_parser("check", help="run the conformance kit on a component, a plugin or a distribution")
+    check.add_argument("name", metavar="NAME", help="component ('name' or 'plugin/name'), plugin or distribution")
+    check.add_argument("--preset", help="preset to check; default: tiny, or the component's first")
+    check.add_argument("--device", default="cpu", help="where values are computed, such as cuda (default: cpu)")
+    check.add_argument("--slow", action="store_true", help="also the checks that take long, such as compile")
+    check.add_argument("--json", action="store_true", help="print JSON: the results and the card of each component")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
         return _info(arguments.name, as_json=arguments.json)
     if arguments.action == "schema":
         return _schema(arguments.of)
+    if arguments.action == "check":
+        from janus_core.cli.plugins_check import check
+
+        return check(
+            arguments.name,
+            preset=arguments.preset,
+            device=arguments.device,
+            slow=arguments.slow,
+            as_json=arguments.json,
+        )
     return _doctor(verbose=arguments.verbose)
 
 

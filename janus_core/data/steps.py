@@ -55,6 +55,16 @@ class Packer(Protocol):
     def __call__(self, samples: Sequence[Assembled], spare: Sequence[Assembled] = ()) -> Batch: ...
 
 
+def row_packer(stage: StageConfig, assembler: Assembler) -> Packer:
+    """Packs what this assembler made, as the stage says."""
+    transforms = {route: item.transform for route, item in assembler.routes.items()}
+
+    def packer(samples: Sequence[Assembled], spare: Sequence[Assembled] = ()) -> Batch:
+        return pack(samples, transforms, assembler.target_transform, isolate=stage.isolate_samples, spare=spare)
+
+    return packer
+
+
 class Steps(Iterable[Step]):
     """The steps of a stage from one on.
 
@@ -82,12 +92,7 @@ class Steps(Iterable[Step]):
         complete: bool = False,
     ) -> None:
         self._stage, self._start, self._place = stage, start, place or Place()
-        transforms = {route: item.transform for route, item in assembler.routes.items()}
-
-        def packer(samples: Sequence[Assembled], spare: Sequence[Assembled] = ()) -> Batch:
-            return pack(samples, transforms, assembler.target_transform, isolate=stage.isolate_samples, spare=spare)
-
-        self.pack: Packer = packer
+        self.pack = row_packer(stage, assembler)
         self._spare = _spare_samples(stage, dataset) if complete else []
         self._rows_a_step = stage.batch_size * (rank + 1) // world - stage.batch_size * rank // world
         plan: Iterable[list[Draw]]

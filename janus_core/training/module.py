@@ -122,6 +122,9 @@ class JanusTraining(lightning.LightningModule):
         # A row goes to the device when its turn has come: a step may hold more rows than fit there.
         return batch
 
+    def on_train_start(self) -> None:
+        self.watch.start()
+
     # -- a step --------------------------------------------------------------------------------------------------
 
     def training_step(self, step: Step, batch_index: int) -> None:
@@ -187,10 +190,11 @@ class JanusTraining(lightning.LightningModule):
 
     def _in_step(self, step: Step) -> Iterator[Batch]:
         """The rows; where weights are sharded every process passes as many, as each pass gathers weights from all."""
-        yield from step.rows
-        if step.spare is not None:
-            for _ in range(len(step.rows), int(most_over_processes([len(step.rows)], self.device)[0])):
-                yield step.spare
+        spare: list[Batch] = []
+        if step.spare is not None:  # asked before any row passes: the passes themselves wait for the other processes
+            most = int(most_over_processes([len(step.rows)], self.device)[0])
+            spare = [step.spare] * (most - len(step.rows))
+        yield from (*step.rows, *spare)
 
     def _losses(self, row: Batch) -> TaskLosses:
         try:

@@ -29,6 +29,13 @@ def begun_as(run: RunConfig) -> int:
     return int(os.environ.get("NODE_RANK", 0)) * run.devices + int(os.environ.get("LOCAL_RANK", 0))
 
 
+def own_gpu(run: RunConfig) -> torch.device | None:
+    """The GPU of this process before Lightning has chosen it; None where there is one process, or no GPU is wanted."""
+    if run.processes == 1 or run.accelerator not in ("auto", "gpu", "cuda") or not torch.cuda.is_available():
+        return None
+    return torch.device("cuda", begun_as(run) % run.devices)
+
+
 def rank_and_world() -> tuple[int, int]:
     """Of this process; (0, 1) where there is only one."""
     return (dist.get_rank(), dist.get_world_size()) if _several() else (0, 1)

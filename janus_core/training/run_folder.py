@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from janus_core.checkpoints.atomic import atomic_file, make_good
 from janus_core.checkpoints.own import read_facts
 from janus_core.config.begin import FACTS
@@ -63,10 +65,10 @@ class RunFolder:
         if self.recipe.is_file():
             if not resume:
                 raise UserError(f"{self.root} already holds a run", "continue it with --resume, or give another --out")
-            if self.recipe.read_text(encoding="utf-8") != text:
+            if _without_run(self.recipe.read_text(encoding="utf-8")) != _without_run(text):
                 raise UserError(
                     f"{self.root} was begun with other settings than these",
-                    f"resume with the same recipe and --set, or compare with {self.recipe}",
+                    f"resume with the same recipe and --set (only run: may differ), or compare with {self.recipe}",
                 )
         elif self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise UserError(f"{self.root} exists and is not the folder of a run", "give another --out")
@@ -88,6 +90,11 @@ class RunFolder:
         with atomic_file(self.record) as partial:
             merged = self.read_record() | values
             partial.write_text(json.dumps(merged, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _without_run(text: str) -> object:
+    """A written recipe without how it is carried out: on other machines a run goes on otherwise."""
+    return {key: value for key, value in yaml.safe_load(text).items() if key != "run"}
 
 
 def environment() -> dict[str, str]:

@@ -32,7 +32,7 @@ from janus_core.config.check import named_sources
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset
 from janus_core.data.sources import build_sources
-from janus_core.data.steps import Steps, stage_steps
+from janus_core.data.steps import Steps, row_packer, stage_steps
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BadRecord, DataSource, Sample, Sampling, Task
@@ -43,14 +43,14 @@ from janus_core.training.callbacks import SamplesEvery, StageProgress, WriteMetr
 from janus_core.training.module import JanusTraining
 from janus_core.training.optimiser import parameter_groups
 from janus_core.training.points import Point, Points, place_in, points_of, remove, sound_point
-from janus_core.training.processes import begun_as, of_all_processes, wait_for_all
+from janus_core.training.processes import begun_as, of_all_processes, own_gpu, wait_for_all
 from janus_core.training.quiet import quiet
 from janus_core.training.run_folder import RunFolder, environment
 from janus_core.training.sharding import whole_state
 from janus_core.training.sheets import write_answers, write_drawings
 from janus_core.training.stopping import StopSoftly, requeue
 from janus_core.training.threads import choose_threads
-from janus_core.training.trainer import stage_loggers, stage_trainer
+from janus_core.training.trainer import check_loggers, stage_loggers, stage_trainer
 from janus_core.training.validation import Validation
 
 
@@ -106,6 +106,7 @@ class _Run:
         recipe = self.recipe
         self.threads = choose_threads(recipe.run.threads)
         built = self._begin()
+        check_loggers(recipe.run)
         self.sources = build_sources(recipe.sources, named_sources(recipe), self.folder)
         for stage in recipe.stages:
             built.model.set_trained(stage.train)
@@ -216,6 +217,7 @@ class _Run:
         if self.sharded and self.rank:  # the others have only the names and shapes of the gathered weights
             load_weights(built.model, paths.checkpoint / WEIGHTS)
             if recipe.lora is not None:
+                inject(built.model, recipe.lora)
                 load_updates(built.model, load_file(paths.checkpoint / UPDATES))
         if came and index + 1 < len(recipe.stages):
             if self.rank == 0:
@@ -249,7 +251,8 @@ class _Run:
 
     def _cache(self, built: BuiltModel, stage: StageConfig) -> StageCache | None:
         """The features and codes of the frozen parts, all computed; None if the recipe names no cache."""
-        cache = stage_cache(built, self.recipe, stage, folder=self.folder, say=self.say)
+        gpu = own_gpu(self.recipe.run)
+        cache = stage_cache(built, self.recipe, stage, folder=self.folder, say=self.say, device=gpu)
         if cache is not None:
             rows = stage_rows(self.recipe, stage, self.sources, built.assembler, cache.probe, rank=self.rank)
             stream = stream_of(
@@ -295,7 +298,9 @@ class _Run:
             held_out = StageDataset(
                 self.sources, built.assembler, seed=recipe.seed, longest=stage.row_tokens, bad_records=run.bad_records
             )
-            callbacks.append(Validation(stage, held_out, steps.pack, lambda *a: self._best(built, stage, *a)))
+            callbacks.append(
+                Validation(stage, held_out, row_packer(stage, built.assembler), lambda *a: self._best(built, stage, *a))
+            )
         if self.rank == 0 and not self.sharded:  # drawing needs whole weights
             callbacks.append(SamplesEvery(lambda step: self._samples(built, stage, step), recipe.samples.every))
         if self.progress:
@@ -310,9 +315,9 @@ class _Run:
         fresh = build_model(
             self.recipe.model, self.recipe.text, seed=self.recipe.seed, folder=self.folder, skip_weights=True
         )
-        if self.recipe.lora is not None:
-            inject(fresh.model, self.recipe.lora)
         if self.rank == 0:
+            if self.recipe.lora is not None:
+                inject(fresh.model, self.recipe.lora)
             fresh.model.load_state_dict(state)
         fresh.random = built.random
         return fresh
@@ -374,7 +379,7 @@ class _Run:
 
     def _questions(self, stage: StageConfig, count: int) -> list[Sample]:
         found: list[Sample] = []
-        for name in stage.data.get("understanding", {}):
+        for name in stage.data.get("understanding", {}) if stage.mixture.get("understanding") else ():
             source = self.sources[name]
             for index in range(min(count, len(source))):
                 try:

@@ -45,7 +45,8 @@ class StopSoftly(lightning.Callback):
     def restore(self) -> None:
         """Give the handlers back that were there before."""
         for number in self._set:
-            signal.signal(number, self._former[number])
+            if self._former[number] is not None:  # else it was not set from Python
+                signal.signal(number, self._former[number])
         self._set = []
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

@@ -56,14 +56,17 @@ def _strategy(run: RunConfig) -> Strategy | str:
     return SummedGradients() if run.processes > 1 else "auto"
 
 
+def check_loggers(run: RunConfig) -> None:
+    """Raise `UserError` if wandb is asked for and not installed."""
+    if "wandb" in run.loggers and importlib.util.find_spec("wandb") is None:
+        raise UserError("run.loggers: wandb is not installed", "pip install 'janus-umm[wandb]', or leave wandb out")
+
+
 def stage_loggers(run: RunConfig, folder: Path, recipe: str, version: str) -> list[Logger]:
     """The loggers that the run names.
 
     Args:
         version: folder of the stage within ``folder``.
-
-    Raises:
-        UserError: wandb is asked for and not installed.
     """
     made: list[Logger] = []
     for name in run.loggers:
@@ -72,9 +75,5 @@ def stage_loggers(run: RunConfig, folder: Path, recipe: str, version: str) -> li
         elif name == "tensorboard":
             made.append(TensorBoardLogger(folder, name="", version=version))
         else:
-            if importlib.util.find_spec("wandb") is None:
-                raise UserError(
-                    "run.loggers: wandb is not installed", "pip install 'janus-umm[wandb]', or leave wandb out"
-                )
             made.append(WandbLogger(project="janus", group=recipe, name=f"{recipe}/{version}", save_dir=folder))
     return made

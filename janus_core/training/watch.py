@@ -37,6 +37,10 @@ class Watch:
         self._means: dict[Task, float] = {}
         self._steps: dict[Task, int] = dict.fromkeys(TASKS, 0)
 
+    def start(self) -> None:
+        """The first step begins now: what went before is not its time."""
+        self._last = self._clock()
+
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {"samples": self._samples, "tokens": self._tokens, "means": self._means, "steps": self._steps}

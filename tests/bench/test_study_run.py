@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import os
 import signal
@@ -10,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from janus_bench.study.lock import locked
 from janus_bench.study.plan import Plan, make_plan, read_study
 from janus_bench.study.report import write_report
 from janus_bench.study.run import Stopped, run_study
-from janus_bench.study.runner import Ending, LocalProcesses
+from janus_bench.study.runner import LocalProcesses
 from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.errors import UserError
 
@@ -42,7 +44,7 @@ class Made:
         self.troubles: dict[tuple[str, str], Any] = {}
         self.ran: list[tuple[str, int, str]] = []
 
-    def run(self, arguments: Sequence[str], log: Path, lock: int) -> Ending:
+    def run(self, arguments: Sequence[str], log: Path, lock: int) -> int:
         row, seed = self.rows[log.parent.name]
         command = arguments[0]
         self.ran.append((row, seed, command))
@@ -53,10 +55,10 @@ class Made:
         if trouble is not None:
             with log.open("a") as file:
                 file.write(trouble[1])
-            return Ending(trouble[0], 1.0)
+            return int(trouble[0])
         if command == "bench":
             write_scores(Path(arguments[arguments.index("--out") + 1]), ord(row[-1]) - 97 + seed)
-        return Ending(0, 30.0)
+        return 0
 
 
 def write_scores(folder: Path, right: int) -> None:
@@ -89,6 +91,14 @@ def _no_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(janus_bench.study.run, "count_parameters", lambda plan, row: {"total": 7, "trained": 3})
 
 
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command takes 30 seconds: each look at the clock finds it 30 seconds later."""
+    looks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: 30.0 * next(looks), strftime=time.strftime)
+    monkeypatch.setattr(janus_bench.study.run, "time", clock)
+
+
 def named(plan: Plan) -> dict[str, tuple[str, int]]:
     return {cell: (row.name, seed) for cell, (row, seed) in plan.cells.items()}
 
@@ -98,6 +108,13 @@ def state(plan: Plan, out: Path, row: str, seed: int) -> CellState:
     found = cell_folder(out, cell).read()
     assert found is not None
     return found
+
+
+def scores(out: Path) -> list[tuple[str, ...]]:
+    """What the cells scored, without what they took."""
+    write_report(out)
+    lines = csv.DictReader((out / "report.csv").read_text(encoding="utf-8").splitlines())
+    return [tuple(value for key, value in line.items() if not key.endswith("seconds")) for line in lines]
 
 
 def test_every_cell_trains_then_is_measured_and_is_not_run_again(plan: Plan, tmp_path: Path) -> None:
@@ -155,7 +172,10 @@ def test_an_interrupt_stops_and_the_next_run_does_only_the_missing(plan: Plan, t
     assert again.ran[:2] == [("b", 0, "bench"), ("c", 0, "train")]
     whole = tmp_path / "whole"
     run_study(plan, whole, Made(named(plan)))
-    assert write_report(out) == write_report(whole)
+    assert scores(out) == scores(whole)
+    assert state(plan, out, "b", 0).seconds["bench openmoji_scenes"] == 60  # both attempts
+    assert "begun more than once" in write_report(out)
+    assert "begun more than once" not in write_report(whole)
 
 
 def test_a_cell_that_was_interrupted_alone_stops_the_study(plan: Plan, tmp_path: Path) -> None:
@@ -293,6 +313,6 @@ def test_parameters_are_counted_once_and_trained_in_any_stage(tiny: ModuleType) 
 
 def test_a_command_ends_with_its_exit_code_and_its_words_in_the_log(tmp_path: Path) -> None:
     with locked(tmp_path) as lock:
-        ending = LocalProcesses().run(["train", "nothing"], tmp_path / "log", lock)
-    assert ending.code == 2
+        code = LocalProcesses().run(["train", "nothing"], tmp_path / "log", lock)
+    assert code == 2
     assert "there is no recipe 'nothing'" in (tmp_path / "log").read_text()

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+import janus_core.cache.part as part_module
 import janus_core.cache.stage as stage_module
 from janus_core.cache.encode import PartEncoder
 from janus_core.cache.reading import stage_rows
@@ -136,8 +137,14 @@ def test_a_changed_weight_is_never_a_stale_hit(desk: Desk) -> None:
 
 
 def test_a_miss_in_the_stage_is_an_error_that_says_how_to_mend_it(desk: Desk) -> None:
-    with desk.filled() as cache, pytest.raises(UserError, match=r"no entry of encoders\.image") as caught:
-        cache.assembler.routes["image"].transform(__import__("PIL.Image").Image.new("RGB", (9, 9)))
+    from PIL import Image
+
+    with desk.filled() as cache:
+        transform = cache.assembler.routes["image"].transform
+        unseen = transform(Image.new("RGB", (9, 9)))  # a sample that is read ahead and that no row takes is no error
+        assert unseen.num_tokens == desk.built.assembler.routes["image"].transform(Image.new("RGB", (9, 9))).num_tokens
+        with pytest.raises(UserError, match=r"no entry of encoders\.image") as caught:
+            transform.collate([unseen])
     assert "janus cache build" in str(caught.value.remedy)
 
 
@@ -274,8 +281,8 @@ def test_entries_of_another_setting_make_room(tiny: ModuleType, tmp_path: Path) 
 
 
 def test_shards_are_written_as_they_fill_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_module, "SHARD_BYTES", 1)
-    monkeypatch.setattr(stage_module, "BATCH", 2)
+    monkeypatch.setattr(part_module, "SHARD_BYTES", 1)
+    monkeypatch.setattr(part_module, "BATCH", 2)
     live = desk.losses(desk.built.assembler)
     with desk.filled() as cache:
         assert len(desk.shards) == 6
@@ -284,13 +291,13 @@ def test_shards_are_written_as_they_fill_up(desk: Desk, monkeypatch: pytest.Monk
 
 
 def test_a_slower_cache_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_module.Tally, "cached", property(lambda self: 9.0))
+    monkeypatch.setattr(part_module.Tally, "cached", property(lambda self: 9.0))
     desk.filled().close()
     assert any("SLOWER" in line for line in desk.news)
 
 
 def test_two_runs_fill_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_module, "SHARD_BYTES", 1)
+    monkeypatch.setattr(part_module, "SHARD_BYTES", 1)
     live = desk.losses(desk.built.assembler)
     context = multiprocessing.get_context("fork")
     together, equal = context.Barrier(2), context.Value("i", 0)

@@ -23,7 +23,7 @@ from janus_core.training.processes import begun_as
 SCRIPT = Path(__file__).with_name("two_processes.py")
 MINUTES = 10
 """After so long a process that waits for another has hung."""
-COMPARED = ("ddp", "fsdp", "ddp alone", "fsdp alone", "ddp uneven", "fsdp uneven")
+COMPARED = ("ddp alone", "fsdp alone", "ddp uneven", "fsdp uneven")
 """Cases that are compared with a single process."""
 
 
@@ -39,12 +39,11 @@ def recipes(tiny: ModuleType) -> dict[str, dict[str, Any]]:
     rows = {"batch_unit": "rows", "row_tokens": 300, "batch_size": 3}
     found: dict[str, dict[str, Any]] = {}
     for strategy in ("ddp", "fsdp"):
-        found[strategy] = both(strategy, {"batch_size": 4})
         found[f"{strategy} alone"] = both(strategy, {"batch_size": 2})  # a question for one, a drawing for the other
-        found[f"{strategy} uneven"] = both(strategy, {"batch_size": 5, "row_tokens": 260}, text=True)
-        found[f"{strategy} whole"] = both(strategy, {"batch_size": 4}, steps=4)
+        found[f"{strategy} uneven"] = both(strategy, {"batch_size": 5, "row_tokens": 200}, text=True)
+        found[f"{strategy} whole"] = both(strategy, {"batch_size": 4}, steps=3)
         found[f"{strategy} stopped"] = found[f"{strategy} whole"]
-    found["rows whole"] = both("ddp", rows, steps=4)
+    found["rows whole"] = both("ddp", rows, steps=3)
     found["rows stopped"] = found["rows whole"]
     found["stages"] = tiny.three_stages(both("ddp"), steps=1)
     found["fsdp lora"] = both("fsdp", steps=1) | {"lora": {"parts": ["language_model"], "rank": 2}}
@@ -159,18 +158,18 @@ def test_a_signal_to_one_process_stops_both_and_the_run_goes_on(
 ) -> None:
     """Bit by bit, with as many processes; the average of the weights is resumed, too."""
     whole, stopped, resumed = (ran[f"{name} {part}"] for part in ("whole", "stopped", "stopped, resumed"))
-    assert [note["error"].partition("\n")[0] for note in stopped] == ["one: stopped and saved after step 2 of 4"] * 2
+    assert [note["error"].partition("\n")[0] for note in stopped] == ["one: stopped and saved after step 2 of 3"] * 2
     assert [note.get("error") for note in resumed] == [None, None]
-    assert "resuming at step 2 of 4" in resumed[0]["said"]
+    assert "resuming at step 2 of 3" in resumed[0]["said"]
     assert not any("not bit by bit" in line for line in resumed[0]["said"])
     assert resumed[1]["said"] == []  # the first speaks
     for rank in range(2):
         for part in (stopped, resumed):
             assert part[rank]["ids"] == {step: whole[rank]["ids"][step] for step in part[rank]["ids"]}
-        assert sorted(resumed[rank]["ids"]) == [2, 3]
+        assert sorted(resumed[rank]["ids"]) == [2]
         assert tiny.differing(whole[rank]["weights"], resumed[rank]["weights"]) == []
     assert recorder.comparable(whole[0]["out"]) == recorder.comparable(stopped[0]["out"])
-    assert not list((whole[0]["out"] / "points").iterdir())
+    assert not list((whole[0]["out"] / "points").glob("*"))
 
 
 def test_a_signal_in_the_last_step_of_a_stage_stops_both(ran: dict[str, list[dict[str, Any]]]) -> None:
@@ -181,7 +180,7 @@ def test_a_signal_in_the_last_step_of_a_stage_stops_both(ran: dict[str, list[dic
 
 
 @pytest.mark.silent_failure(28)
-@pytest.mark.parametrize("name", ["fsdp", "fsdp two roles"])
+@pytest.mark.parametrize("name", ["fsdp alone", "fsdp two roles"])
 def test_frozen_parts_are_units_of_their_own_without_gradients(ran: dict[str, list[dict[str, Any]]], name: str) -> None:
     for note in ran[name]:
         assert note.get("error") is None
@@ -328,9 +327,9 @@ def test_slurm_takes_the_machine_away_and_runs_the_job_again(tiny: ModuleType, t
     assert "resuming at step" in again.stderr
     from janus_core.checkpoints.own import load_checkpoint
 
-    whole = tiny.train(values, tmp_path / "whole")
+    whole = tiny.train(tiny.load(recipe), tmp_path / "whole")
     built, _, _ = load_checkpoint(out)
-    assert tiny.differing(tiny.weights(whole.built.model), tiny.weights(built.model)) == []
+    assert apart(tiny.weights(whole.built.model), tiny.weights(built.model), 1e-3) == []
 
 
 # -- what only a GPU shows --------------------------------------------------------------------------------------------

@@ -213,6 +213,15 @@ def test_an_image_entry_of_null_is_none(folder: Path) -> None:
     assert shown(found[0].messages) == [("user", "hi"), ("assistant", "ho")]
 
 
+def test_conversations_without_images_can_be_text(folder: Path) -> None:
+    records = [{"conversations": turns("hi", "ho")}, {"image": "a.png", "conversations": turns("<image>hi", "ho")}]
+    (folder / "a.json").write_text(json.dumps(records), encoding="utf-8")
+    found = source(folder, "llava", path="a.json", task="text")
+    assert (found[0].task, shown(found[0].messages)) == ("text", [("user", "hi"), ("assistant", "ho")])
+    with pytest.raises(BadRecord, match="task: text"):
+        found[1]
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 

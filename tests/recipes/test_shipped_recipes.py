@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from janus_core.checkpoints.own import build_empty
-from janus_core.config.catalog import recipes_folder, shipped
+from janus_core.config.catalog import recipes_folder, shipped, studies
 from janus_core.config.check import check_recipe, missing_files
 from janus_core.config.choose import choose
 from janus_core.config.load import load
@@ -32,17 +32,10 @@ JANUS = ("janus_1_3b", "janus_pro_1b", "janus_pro_7b")
 ABLATIONS = tuple(f"ablations/{row}" for row in "ABCDEF")
 TOKENIZER = "ablations/semantic_tokenizer"
 QUICKSTART = ("quickstart", "quickstart/encoder", "quickstart/tokenizer", "quickstart/checkpoint")
-WAITING = ("ablations/B", "ablations/C")  # for the plugin semantic_tokenizer of branch pretrain: then put () here
 
 und, text, gen = "understanding", "text", "generation"
 ALL = "encoders.image adapters.image language_model generation_tokenizer code_table generation_adapter generation_head"
 PARTS = frozenset(ALL.split())
-
-
-def full(names: tuple[str, ...]) -> list[Any]:
-    """The names as parameters of a test; those that wait for a plugin must fail until they need not wait."""
-    mark = pytest.mark.xfail(reason="the plugin semantic_tokenizer is not merged yet", strict=True)
-    return [pytest.param(name, marks=mark) if name in WAITING else name for name in names]
 
 
 @cache
@@ -64,13 +57,13 @@ def stages_of(name: str) -> dict[str, StageConfig]:
 
 def test_every_file_is_found() -> None:
     files = {path for path in recipes_folder().rglob("*") if path.suffix in (".yaml", ".yml")}
-    assert files == set(shipped().values())
-    expected = {*JANUS, *ABLATIONS, *QUICKSTART, *(() if WAITING else (TOKENIZER,))}
-    assert set(shipped()) == expected
-    assert len(files) == 14 - bool(WAITING)
+    assert files == {*shipped().values(), *studies().values()}
+    assert set(shipped()) == {*JANUS, *ABLATIONS, *QUICKSTART, TOKENIZER}
+    assert set(studies()) == {"quickstart_ablation"}
+    assert len(files) == 15
 
 
-@pytest.mark.parametrize("name", full(tuple(shipped())))
+@pytest.mark.parametrize("name", tuple(shipped()))
 def test_every_recipe_is_valid(name: str) -> None:
     path = shipped()[name]
     if "kind" in read_yaml(path):
@@ -199,7 +192,7 @@ MODELS: dict[str, tuple[dict[str, int], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", full((*JANUS, *ABLATIONS)))
+@pytest.mark.parametrize("name", [*JANUS, *ABLATIONS])
 def test_parts_and_parameters(name: str) -> None:
     parts, total = MODELS[name]
     built = built_of(name)
@@ -212,7 +205,7 @@ def test_parts_and_parameters(name: str) -> None:
 SHARED = ("ablations/A", "ablations/B", "ablations/C")
 
 
-@pytest.mark.parametrize("name", full((*JANUS, *ABLATIONS)))
+@pytest.mark.parametrize("name", [*JANUS, *ABLATIONS])
 def test_what_each_stage_freezes_and_how_much_it_trains(name: str) -> None:
     """Section 3.2 and figure 3; a tokenizer that serves understanding stays frozen in stage 3."""
     model = built_of(name).model
@@ -244,7 +237,7 @@ def test_how_many_parameters_train(name: str, trained: tuple[int, ...]) -> None:
         assert sum(p.numel() for p in model.parameters() if p.requires_grad) == expected
 
 
-@pytest.mark.parametrize("name", full(SHARED))
+@pytest.mark.parametrize("name", SHARED)
 def test_one_tokenizer_serves_both_roles(name: str) -> None:
     model = built_of(name).model
     encoder: Any = model.encoders["image"]

@@ -141,6 +141,9 @@ def _notes(results: Sequence[RowResult]) -> Iterator[str]:
     for result in results:
         for cell in result.done:
             yield from (f"{result.row.name} seed {cell.seed}: {note}" for note in cell.notes)
+    again = [f"{r.row.name} seed {c.seed}" for r in results for c in r.done if c.state.attempts > 1]
+    if again:
+        yield f"begun more than once, and what a killed attempt took is not in their seconds: {', '.join(again)}"
     protocols = {protocol for result in results for cell in result.done for protocol in cell.protocols}
     names = [protocol.partition("@")[0] for protocol in protocols]
     if len(set(names)) < len(names):

@@ -128,16 +128,19 @@ class _Study:
     def _step(self, folder: CellFolder, state: CellState, name: str, command: list[str]) -> bool:
         """Run one command; record its seconds and, if it failed, why."""
         since = folder.log.stat().st_size if folder.log.is_file() else 0
-        ending = self.runner.run(command, folder.log, self.lock)
-        state.seconds[name] = round(state.seconds.get(name, 0) + ending.seconds, 1)
-        if ending.code == SOFT:  # someone interrupted the cell itself: that stops the study too, and is no failure
+        began = time.monotonic()
+        try:
+            code = self.runner.run(command, folder.log, self.lock)
+        finally:  # what an interrupted attempt took counts too
+            state.seconds[name] = round(state.seconds.get(name, 0) + time.monotonic() - began, 1)
             folder.write(state)
+        if code == SOFT:  # someone interrupted the cell itself: that stops the study too, and is no failure
             raise KeyboardInterrupt
-        if ending.code:
-            state.reason = reason(name, ending.code, folder.log, since)
+        if code:
+            state.reason = reason(name, code, folder.log, since)
             state.status, state.ended = "failed", _now()
         folder.write(state)
-        return ending.code == 0
+        return code == 0
 
     def _left(self, missing: list[str]) -> str:
         """Time that the other cells will take: as long as those of their row, or as the mean of all."""

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,27 +16,17 @@ PR_SET_PDEATHSIG = 1
 """Linux: the signal that a process gets when the one that started it is gone (prctl(2))."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a command ended.
-
-    Attributes:
-        code: exit code; below 0 the number of the signal that killed it.
-        seconds: wall clock.
-    """
-
-    code: int
-    seconds: float
-
-
 class Runner(Protocol):
     """Runs a command of ``janus`` to its end."""
 
-    def run(self, arguments: Sequence[str], log: Path, lock: int) -> Ending:
-        """Run ``janus`` with these arguments; what it prints is added to the log.
+    def run(self, arguments: Sequence[str], log: Path, lock: int) -> int:
+        """Run ``janus`` with these arguments to its end; what it prints is added to the log.
 
         Args:
             lock: file descriptor that the command holds open, so that the study's lock outlives the study's process.
+
+        Returns:
+            Its exit code; below 0 the number of the signal that killed it.
 
         Raises:
             KeyboardInterrupt: it was asked to stop, saved what it had, and has ended.
@@ -55,9 +44,8 @@ class LocalProcesses:
 
     program: tuple[str, ...] = (sys.executable, "-m", "janus_core")
 
-    def run(self, arguments: Sequence[str], log: Path, lock: int) -> Ending:
+    def run(self, arguments: Sequence[str], log: Path, lock: int) -> int:
         """See `Runner.run`. A second interrupt kills the command."""
-        began = time.monotonic()
         with log.open("ab") as output:
             # A session of its own: Ctrl-C in a terminal would else reach it twice, and the second stops without saving.
             process = subprocess.Popen(
@@ -71,7 +59,7 @@ class LocalProcesses:
                 preexec_fn=_tied_to(os.getpid()),
             )
         try:
-            code = process.wait()
+            return process.wait()
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
             try:
@@ -80,7 +68,6 @@ class LocalProcesses:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             raise
-        return Ending(code, time.monotonic() - began)
 
 
 def _tied_to(parent: int) -> Callable[[], None]:

@@ -55,7 +55,7 @@ class Resampler(nn.Module):
         """[B, N, in_width] -> [B, queries, out_width], all of them real; positions end here."""
         check_features(features, self.in_width)
         tokens = self.project(features.tokens)
-        queries = self.queries.expand(len(tokens), -1, -1)
+        queries = self.queries.expand(tokens.shape[0], -1, -1)
         mask = None
         if features.mask is not None:  # the queries see each other too, so no row is ever without a key
             tokens = tokens.masked_fill(~features.mask[..., None], 0.0)  # padding may hold anything, even NaN

@@ -69,7 +69,16 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         options="janus_semantic_tokenizer.options:SemanticEncoderOptions",
         transform="janus_semantic_tokenizer.encoder:build_transform",
         presets={"tiny": {}},
-        capabilities={"needs_ref": "generation_tokenizer", "gradient_to_input": False},
+        capabilities={
+            "needs_ref": "generation_tokenizer",
+            "gradient_to_input": False,
+            "export": False,  # embed looks at the codes' range
+            "compile": False,
+            # The codes are discrete, and pixels are not decoded: these get no gradient by this road.
+            "unused_parameters": tuple(
+                f"tokenizer.{part}" for part in ("encoder", "decoder", "quant_conv", "post_quant_conv")
+            ),
+        },
         requires=REQUIRES,
         licence="Apache-2.0",
         paper=PAPER,

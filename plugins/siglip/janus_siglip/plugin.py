@@ -41,6 +41,8 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         losses="janus_siglip.options:SigLIPLosses",
         presets=PRESETS,
         layouts=LAYOUTS,
+        # The attention pool is kept for the checkpoint's sake, and used only when the encoder is trained alone.
+        capabilities={"unused_parameters": ("trunk.attn_pool",)},
         requires=("open-clip-torch>=3.3,<4", "timm>=1.0.31"),
         licence="Apache-2.0",
         paper="arXiv:2303.15343",

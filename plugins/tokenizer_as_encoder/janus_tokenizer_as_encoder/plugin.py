@@ -19,7 +19,14 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         options="janus_tokenizer_as_encoder.options:TokenizerAsEncoderOptions",
         transform="janus_tokenizer_as_encoder.model:build_transform",
         presets={"tiny": {}},
-        capabilities={"needs_ref": "generation_tokenizer", "gradient_to_input": False},
+        capabilities={
+            "needs_ref": "generation_tokenizer",
+            "gradient_to_input": False,
+            "export": False,  # embed looks at the codes' range
+            "compile": False,
+            # Which weights of the shared tokenizer the vectors of its codes teach is the tokenizer's affair.
+            "unused_parameters": ("tokenizer",),
+        },
         licence="Apache-2.0",
         paper="arXiv:2410.13848",
     )

@@ -1,0 +1,96 @@
+"""Whether every part of a picture is seen, and where."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from janus_core.conformance.check import ENCODER, Exempt, Fault, check
+from janus_core.conformance.inputs import pixels
+from janus_core.conformance.subject import Subject
+
+SIDE = 128
+LARGEST_GRID = 4
+WEAK = 0.2
+"""A cell is dropped if it changes the tokens by less than this fraction of what the middle cell does."""
+
+
+@check(
+    "first_patch",
+    "must",
+    (ENCODER,),
+    "changing only one cell of the picture, the top left one too, changes the tokens",
+    prevents="a first patch that is dropped as if it were a class token (TinyLLaVA with SigLIP: 728 of 729)",
+)
+def first_patch(subject: Subject) -> str:
+    effects, grid = cell_effects(subject)
+    strength = effects.amax(dim=1)
+    usual = float(strength.median())
+    if usual == 0:
+        raise Fault("changing a cell of the picture changes no token", "let the tokens depend on the picture")
+    worst = int(strength.argmin())
+    if float(strength[worst]) < WEAK * usual:
+        place = "top left" if worst == 0 else f"row {worst // grid + 1}, column {worst % grid + 1}"
+        cause = "the first patch is dropped" if worst == 0 else "a patch is dropped"
+        raise Fault(
+            f"changing only the cell at {place} of {grid} x {grid} changes the tokens by {float(strength[worst]):.2g}, "
+            f"changing another by {usual:.2g}: {cause}",
+            "drop a prefix token only where the model has one (num_prefix_tokens), and keep every patch",
+        )
+    return f"{grid} x {grid} cells"
+
+
+@check(
+    "patch_order",
+    "should",
+    (ENCODER,),
+    "a square number of tokens is the grid of patches in raster order",
+    prevents="adapters that join neighbours joining strangers",
+    unless="raster",
+)
+def patch_order(subject: Subject) -> str:
+    if subject.capability("gradient_to_input") is False:
+        raise Exempt("its tokens are vectors of codes: a code that flips far away weighs as much as the cell's own")
+    effects, grid = cell_effects(subject)
+    count = effects.shape[1]
+    side = math.isqrt(count)
+    if side * side != count or side % grid:
+        raise Exempt(f"{count} tokens are no grid of the {grid} x {grid} cells")
+    each = side // grid
+    cells = effects.view(len(effects), grid, each, grid, each).amax(dim=(2, 4)).flatten(1)
+    wrong = [cell for cell, strongest in enumerate(cells.argmax(dim=1).tolist()) if strongest != cell]
+    if len(wrong) > len(cells) // 4:  # attention may move a few
+        raise Fault(
+            f"cell {wrong[0]} of {grid} x {grid} changes most the tokens of cell {int(cells[wrong[0]].argmax())}",
+            "give tokens in raster order, or declare the capability raster: False",
+        )
+    return f"{grid} x {grid} cells"
+
+
+def cell_effects(subject: Subject) -> tuple[torch.Tensor, int]:
+    """Change of each token by each cell of the picture, [cells, tokens], and the cells a side."""
+    subject.need("forward")
+    if subject.component.spec.modality != "image":
+        raise Exempt(f"its modality is {subject.component.spec.modality}, not image")
+    from PIL import Image
+
+    count = len(subject.outputs.items[0]["tokens"])
+    grid = min(max(math.ceil(math.sqrt(count)), 2), LARGEST_GRID)
+    while grid > 2 and math.ceil(math.sqrt(count)) % grid:
+        grid -= 1
+    base, step = pixels(3, SIDE, SIDE), SIDE // grid
+    effects: Any = None
+    for seed in (1, 2):  # two other contents: a code may happen to stay the same
+        other, pictures = pixels(40 + seed, SIDE, SIDE), [base]
+        for cell in range(grid * grid):
+            changed, row, column = base.copy(), cell // grid * step, cell % grid * step
+            changed[row : row + step, column : column + step] = other[row : row + step, column : column + step]
+            pictures.append(np.ascontiguousarray(changed))
+        items = subject.prepared([Image.fromarray(picture) for picture in pictures])
+        out = torch.stack([item["tokens"] for item in subject.run(batch=subject.batch(items)).items]).float()
+        found = (out[1:] - out[:1]).norm(dim=-1).cpu()
+        effects = found if effects is None else torch.maximum(effects, found)
+    return effects, grid
