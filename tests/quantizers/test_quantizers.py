@@ -115,6 +115,24 @@ def test_fsq_is_the_formula_of_the_paper(levels: tuple[int, ...], codebooks: int
     torch.testing.assert_close(tokenizer.lookup(codes).double(), vectors, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("name", list(SPECS))
+def test_codes_and_vectors_are_the_librarys(name: str) -> None:
+    import vector_quantize_pytorch as library
+
+    tokenizer = tiny(name)
+    theirs = {
+        "fsq": lambda: library.FSQ([4, 4, 4]),
+        "lfq": lambda: library.LFQ(codebook_size=64, dim=6),
+        "residual": lambda: library.ResidualVQ(dim=8, num_quantizers=3, codebook_size=16),
+    }[name]().eval()
+    theirs.load_state_dict(tokenizer.quantize.library.state_dict())
+    rows = torch.randn(2, 20, tokenizer.code_width) * 2
+    vectors, ids, *_ = theirs(rows)
+    codes = tokenizer.assign(rows)
+    assert torch.equal(codes, ids.view(codes.shape).long())
+    torch.testing.assert_close(tokenizer.lookup(codes), vectors)
+
+
 @pytest.mark.parametrize("codebooks", [1, 2, 6])
 def test_lfq_takes_signs(codebooks: int) -> None:
     tokenizer = tiny("lfq", codebooks=codebooks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from safetensors.torch import save_file
 
 from janus_core.interfaces import BuildContext
 from janus_open_clip.weights import WeightsError
-from janus_siglip2.model import build, build_transform
+from janus_siglip2.model import build, build_transform, load_weights
 from janus_siglip2.options import WIDTHS, Siglip2Options
 from janus_siglip2.plugin import janus_understanding_encoders
 from janus_siglip2.transform import fitted
@@ -60,6 +59,16 @@ def test_pixels_are_transformers() -> None:
     count = int(theirs["pixel_attention_mask"].sum())
     assert mine.num_tokens == count
     torch.testing.assert_close(mine.inputs["patches"], theirs["pixel_values"][0, :count].float(), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_tokens_are_timms_of_the_whole_picture() -> None:
+    """timm cuts pixels into patches by itself where it is given no places."""
+    encoder, transform = encoder_of(), build_transform(options_of(), BuildContext())
+    prepared = transform(Image.effect_noise((64, 64), 80).convert("RGB"))
+    pixels = prepared.inputs["patches"].view(4, 4, 16, 16, 3).permute(4, 0, 2, 1, 3).reshape(1, 3, 64, 64)
+    tokens = encoder(transform.collate([prepared])).tokens
+    torch.testing.assert_close(tokens, encoder.trunk.forward_features(pixels), atol=1e-5, rtol=1e-5)
 
 
 def test_features_are_transformers_own() -> None:
@@ -134,24 +143,43 @@ def test_weights(tmp_path: Path) -> None:
             encoder_of(tmp_path, weights=weights)
 
 
+def test_a_folder_and_a_hub_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = encoder_of().trunk.state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+
+    def fake(repo_id: str, filename: str, **_: object) -> str:
+        if repo_id != "someone/tower" or filename != "model.safetensors":
+            raise FileNotFoundError(f"no {repo_id}")
+        return str(tmp_path / filename)
+
+    monkeypatch.setattr("open_clip.pretrained.hf_hub_download", fake)
+    for weights in ("local-dir:.", "hf-hub:someone/tower"):
+        second = encoder_of(tmp_path, weights=weights)
+        assert all(torch.equal(state[key], value) for key, value in second.trunk.state_dict().items())
+    options = Siglip2Options(weights="tag")
+    with pytest.raises(WeightsError, match="no timm/naflexvit_so400m_patch16_siglip.v2_webli"):
+        load_weights(torch.nn.Module(), options, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "last"), [("patches", 7), ("places", 3)])
+def test_shapes_that_do_not_fit_are_refused(name: str, last: int) -> None:
+    transform = build_transform(options_of(), BuildContext())
+    batch = transform.collate([transform(Image.new("RGB", (40, 40), "red"))])
+    for wrong in (batch[name][0], batch[name][:, :-1], batch[name].new_zeros(*batch[name].shape[:2], last)):
+        with pytest.raises(ValueError, match="expected patches"):
+            encoder_of()({**batch, name: wrong})
+
+
 @pytest.mark.parametrize("model", list(WIDTHS))
 def test_facts_are_timms(model: str) -> None:
     config = timm.get_pretrained_cfg(f"{model}.v2_webli")
     assert config is not None
     assert (tuple(config.mean), tuple(config.std)) == ((0.5,) * 3, (0.5,) * 3)
+    assert config.hf_hub_id == f"timm/{model}.v2_webli"
     with torch.device("meta"):
         encoder = build(Siglip2Options(model=model, weights="none"), BuildContext())
+        published = timm.create_model(f"{model}.v2_webli", pretrained=False).state_dict()
     assert encoder.width == WIDTHS[model]
-
-
-def test_trains_and_is_loaded_again(tiny: ModuleType, tmp_path: Path) -> None:
-    from janus_core.checkpoints.own import load_checkpoint
-    from janus_core.inference.session import Session
-
-    values = tiny.recipe("understanding", encoder="siglip2", steps=2)
-    values["stages"][0]["train"].append("encoders.*")
-    trained = tiny.train(values, tmp_path / "out")
-    loaded, _, _ = load_checkpoint(tmp_path / "out")
-    assert tiny.differing(tiny.weights(trained.built.model), tiny.weights(loaded.model)) == []
-    answers = [s.ask(tiny.picture(), "what?", max_new_tokens=3) for s in (trained, Session(loaded))]
-    assert answers[0] == answers[1]
+    shapes = {key: value.shape for key, value in encoder.trunk.state_dict().items()}
+    assert shapes == {key: value.shape for key, value in published.items()}
+    assert shapes["embeds.pos_embed"] == (1, 16, 16, WIDTHS[model])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,10 +12,12 @@ from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from janus_core.hookspecs import Rename
 from janus_core.interfaces import BuildContext
+from janus_open_clip import weights as weights_module
 from janus_open_clip.weights import WeightsError
 from janus_timm_towers.facts import TAGS, TOWERS
-from janus_timm_towers.model import build, build_transform
+from janus_timm_towers.model import build, build_transform, load_weights
 from janus_timm_towers.options import ClipOptions, Dinov2Options, Dinov3Options, TimmOptions
 from janus_timm_towers.plugin import janus_understanding_encoders
 
@@ -49,13 +50,35 @@ def test_facts_are_timms(pair: tuple[str, str]) -> None:
     assert not any("QuickGELU" in str(note) for note in config.notes or ()) or "quickgelu" in pair[0]
 
 
+@pytest.mark.parametrize("pair", list(TAGS), ids=".".join)
+def test_the_tag_asks_for_timms_repository(
+    pair: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def fake(repository: str, filename: str) -> str:
+        asked.extend((repository, filename))
+        raise FileNotFoundError("no network")
+
+    monkeypatch.setattr(weights_module, "download_pretrained_from_hf", fake)
+    options = OPTIONS[TOWERS[pair[0]].kind](model=pair[0], tag=pair[1], weights="tag")
+    with pytest.raises(WeightsError, match=rf"{'.'.join(pair)}: no network.*'none'"):
+        load_weights(torch.nn.Module(), options, tmp_path)
+    config = timm.get_pretrained_cfg(".".join(pair))
+    assert config is not None
+    assert asked == [config.hf_hub_id, config.hf_hub_filename or "model.safetensors"]
+
+
 @pytest.mark.parametrize("model", list(TOWERS))
 def test_sizes_are_timms(model: str) -> None:
-    """Built on the meta device; build() compares the sizes itself."""
+    """Built on the meta device; build() compares the sizes itself. Names and shapes are those of timm's own model."""
     kind = TOWERS[model].kind
     tag = next(t for m, t in TAGS if m == model)
     with torch.device("meta"):
         encoder = build(OPTIONS[kind](model=model, tag=tag, weights="none"), BuildContext())
+        published = timm.create_model(f"{model}.{tag}", pretrained=False).state_dict()
+    shapes = {key: value.shape for key, value in published.items() if not key.startswith("head.")}
+    assert {key: value.shape for key, value in encoder.trunk.state_dict().items()} == shapes
     grid = TOWERS[model].image_size // TOWERS[model].patch_size
     assert (encoder.width, encoder.num_tokens) == (TOWERS[model].width, grid * grid)
 
@@ -108,6 +131,96 @@ def test_weights_and_another_input_size(name: str, tmp_path: Path) -> None:
         expected = resample_abs_pos_embed(first.trunk.pos_embed, [6, 6], num_prefix_tokens=prefix)
         torch.testing.assert_close(larger.trunk.pos_embed, expected)
     assert build_transform(options_of(name, image_size=96), BuildContext()).num_tokens == 36
+
+
+def openai(trunk: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The names of OpenAI's and open_clip's files, with a text tower."""
+    names = (
+        ("patch_embed.proj", "conv1"),
+        ("norm_pre", "ln_pre"),
+        ("blocks.", "transformer.resblocks."),
+        (".norm", ".ln_"),
+        ("attn.qkv.", "attn.in_proj_"),
+        ("attn.proj", "attn.out_proj"),
+        ("mlp.fc1", "mlp.c_fc"),
+        ("mlp.fc2", "mlp.c_proj"),
+    )
+    state = {"token_embedding.weight": torch.zeros(5, 8), "logit_scale": torch.zeros(())}
+    state |= {"positional_embedding": torch.zeros(77, 8), "visual.proj": torch.zeros(32, 8)}
+    for key, value in trunk.items():
+        for ours, theirs in names:
+            key = key.replace(ours, theirs)
+        key = "ln_post" + key.removeprefix("norm") if key.startswith("norm") else key
+        key = {"cls_token": "class_embedding", "pos_embed": "positional_embedding"}.get(key, key)
+        state[f"visual.{key}"] = value.reshape(value.shape[-2:]) if key == "positional_embedding" else value
+    state["visual.class_embedding"] = state["visual.class_embedding"].flatten()
+    return state
+
+
+def meta_dinov2(trunk: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Meta's names of DINOv2 with registers: the class token has a position of its own."""
+    state = {key: value for key, value in trunk.items() if key not in ("reg_token", "pos_embed", "cls_token")}
+    first = torch.randn(1, 1, 32)
+    state |= {"cls_token": trunk["cls_token"] - first, "pos_embed": torch.cat((first, trunk["pos_embed"]), 1)}
+    return state | {"register_tokens": trunk["reg_token"], "mask_token": torch.zeros(1, 32)}
+
+
+def meta_dinov3(trunk: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Meta's names of DINOv3, whose attention has a bias of zeros."""
+    state = {key.replace("gamma_", "ls").replace("reg_token", "storage_tokens"): v for key, v in trunk.items()}
+    state = {f"{key}.gamma" if key.endswith((".ls1", ".ls2")) else key: value for key, value in state.items()}
+    state |= {f"blocks.{block}.attn.qkv.bias": torch.zeros(96) for block in range(2)}
+    state |= {f"blocks.{block}.attn.qkv.bias_mask": torch.ones(96) for block in range(2)}
+    return state | {"mask_token": torch.zeros(1, 32), "rope_embed.periods": torch.ones(4)}
+
+
+ORIGINAL = {"clip": openai, "dinov2": meta_dinov2, "dinov3": meta_dinov3}
+
+
+@NAMES
+def test_the_files_of_the_authors_load(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = tower(name)
+    torch.save(ORIGINAL[name](first.trunk.state_dict()), tmp_path / "theirs.pth")
+    second = tower(name, tmp_path, weights="theirs.pth")
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(second(pixels).tokens, first(pixels).tokens, atol=1e-5, rtol=1e-5)
+    assert capsys.readouterr().out == ""
+
+
+@NAMES
+def test_a_hub_repository(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tower(name)
+    save_file(first.trunk.state_dict(), tmp_path / "model.safetensors")
+
+    def fake(repo_id: str, filename: str, **_: object) -> str:
+        if repo_id != "someone/tower" or filename != "model.safetensors":
+            raise FileNotFoundError(filename)
+        return str(tmp_path / filename)
+
+    monkeypatch.setattr("open_clip.pretrained.hf_hub_download", fake)
+    second = tower(name, weights="hf-hub:someone/tower")
+    state = second.trunk.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in first.trunk.state_dict().items())
+
+
+@NAMES
+def test_what_would_be_interpolated_unasked_is_refused(name: str, tmp_path: Path) -> None:
+    sizes: Any = SPECS[name].presets["tiny"]["custom"]
+    for side, patch, told in ((128, 32, "patches of 32 pixels"), (96, 16, "positions")):
+        state = tower(name, custom={**sizes, "image_size": side, "patch_size": patch}).trunk.state_dict()
+        save_file(state, tmp_path / "other.safetensors")
+        if name != "dinov3" or patch != 16:  # it has no positions of its own
+            with pytest.raises(WeightsError, match=told):
+                tower(name, tmp_path, weights="other.safetensors")
+    own = tower(name, tmp_path, weights="other.safetensors", image_size=96)  # a file of that input size
+    assert all(torch.equal(own.trunk.state_dict()[key], value) for key, value in state.items())
+
+
+@NAMES
+def test_layouts_name_every_key(name: str) -> None:
+    tops = {rule.ours for rule in SPECS[name].layouts["timm"].rules if isinstance(rule, Rename)}
+    assert all(".".join(key.split(".")[:2]) in tops for key in tower(name).state_dict())
 
 
 @NAMES
@@ -187,17 +300,3 @@ def test_impossible_options(name: str, options: dict[str, Any], told: str) -> No
 def test_every_preset_is_valid(name: str) -> None:
     for preset in SPECS[name].presets.values():
         assert OPTIONS[name](**{"weights": "none", **preset}).transform().num_tokens > 0
-
-
-@NAMES
-def test_trains_and_is_loaded_again(tiny: ModuleType, tmp_path: Path, name: str) -> None:
-    from janus_core.checkpoints.own import load_checkpoint
-    from janus_core.inference.session import Session
-
-    values = tiny.recipe("understanding", encoder=name, steps=2)
-    values["stages"][0]["train"].append("encoders.*")
-    trained = tiny.train(values, tmp_path / "out")
-    loaded, _, _ = load_checkpoint(tmp_path / "out")
-    assert tiny.differing(tiny.weights(trained.built.model), tiny.weights(loaded.model)) == []
-    answers = [s.ask(tiny.picture(), "what?", max_new_tokens=3) for s in (trained, Session(loaded))]
-    assert answers[0] == answers[1]

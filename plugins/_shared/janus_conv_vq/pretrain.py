@@ -109,7 +109,7 @@ class VQPretraining(nn.Module):
             found["codebook"] = quantized.codebook
         if self.options.entropy:
             table = self._table()  # of a part of the latents where the codebooks share them out
-            parts = quantized.latents.split(table.shape[1], dim=-1)
+            parts = torch.split(quantized.latents, table.shape[1], dim=-1)
             each = [entropy_loss(part, table, self.options.entropy_temperature) for part in parts]
             found["entropy"] = torch.stack(each).mean()
         return found

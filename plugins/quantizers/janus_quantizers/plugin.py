@@ -39,7 +39,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
             "codes_64000": {"levels": (8, 8, 8, 5, 5, 5)},
             "tiny": {**TINY, "levels": (4, 4, 4)},
         },
-        capabilities={"kind": "discrete", "codebooks": "any"},
+        capabilities={"kind": "discrete"},  # the options decide how many codebooks there are
         requires=REQUIRES,
         licence="Apache-2.0",
         paper="arXiv:2309.15505",
@@ -58,7 +58,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
             "codes_16384": {"bits": 14, "codebooks": 1},
             "tiny": {**TINY, "bits": 6, "codebooks": 1},
         },
-        capabilities={"kind": "discrete", "codebooks": "any"},
+        capabilities={"kind": "discrete"},  # the options decide how many codebooks there are
         requires=REQUIRES,
         licence="Apache-2.0",
         paper="arXiv:2310.05737",
@@ -76,7 +76,7 @@ def janus_generation_tokenizers() -> Iterable[GenerationTokenizerSpec]:
             "rq_4x16384": {"codes": 16384, "code_width": 256, "codebooks": 4},
             "tiny": {**TINY, "codes": 16, "code_width": 8, "codebooks": 3},
         },
-        capabilities={"kind": "discrete", "codebooks": "any"},
+        capabilities={"kind": "discrete"},  # the options decide how many codebooks there are
         requires=REQUIRES,
         licence="Apache-2.0",
         paper="arXiv:2203.01941",

@@ -73,7 +73,7 @@ class LibraryQuantizer(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         """Move, but stay in fp32 when the rest becomes half: the library mixes the types of buffers and latents."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for module in self.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 if buffer.dtype in (torch.float16, torch.bfloat16):

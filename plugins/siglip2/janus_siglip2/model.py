@@ -12,7 +12,7 @@ from timm.models import naflexvit
 from torch import Tensor, nn
 
 from janus_core.interfaces import BuildContext, Features
-from janus_open_clip.weights import HUB, RANDOM, WeightsError, load_strict, read
+from janus_open_clip.weights import RANDOM, from_timm, load_strict, locate, read
 from janus_siglip2.options import Siglip2Options
 from janus_siglip2.transform import NaFlexTransform
 
@@ -29,12 +29,22 @@ class NaFlexEncoder(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.width = int(trunk.embed_dim)
+        self.patch_width = int(trunk.embeds.proj.in_features)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Features:
-        """What `NaFlexTransform.collate` gives -> tokens [B, N, width], mask [B, N], positions [B, N, 2]."""
-        real, places = inputs["real"], inputs["places"]
+        """What `NaFlexTransform.collate` gives -> tokens [B, N, width], mask [B, N], positions [B, N, 2].
+
+        `ValueError` if the shapes do not fit each other or the model.
+        """
+        patches, real, places = inputs["patches"], inputs["real"], inputs["places"]
+        expected = (*real.shape, self.patch_width)
+        if real.ndim != 2 or patches.shape != expected or places.shape != (*real.shape, 2):
+            raise ValueError(
+                f"expected patches [B, N, {self.patch_width}], places [B, N, 2] and real [B, N], got "
+                f"{list(patches.shape)}, {list(places.shape)} and {list(real.shape)}"
+            )
         dtype = next(self.trunk.parameters()).dtype
-        found = self.trunk.forward_features(inputs["patches"].to(dtype), patch_coord=places, patch_valid=real)
+        found = self.trunk.forward_features(patches.to(dtype), patch_coord=places, patch_valid=real)
         tokens: Tensor = found["patches"][:, int(self.trunk.num_prefix_tokens) :]
         return Features(tokens, real, places)
 
@@ -62,31 +72,9 @@ def load_weights(trunk: nn.Module, options: Siglip2Options, folder: Path) -> Non
     """Read ``options.weights`` into the trunk, strictly; `WeightsError` if they are absent or do not fit."""
     if options.weights == RANDOM:
         return
-    path = _locate(options, folder)
-    tensors: Any = naflexvit.checkpoint_filter_fn(read(path), trunk)
-    load_strict(trunk, tensors, path=path, model="the custom sizes" if options.custom else options.model)
-
-
-def _locate(options: Siglip2Options, folder: Path) -> Path:
-    weights = options.weights
-    if weights != "tag" and not weights.startswith(HUB):
-        if not (folder / weights).is_file():
-            raise WeightsError(
-                f"weights {weights!r}: there is no file {folder / weights}. Allowed: 'none', 'tag', a file or "
-                "'hf-hub:ORG/NAME'"
-            )
-        return folder / weights
-    from huggingface_hub import hf_hub_download
-
-    repository = f"timm/{options.model}.{options.tag}" if weights == "tag" else weights.removeprefix(HUB)
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors"))
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise WeightsError(
-            f"cannot download {repository}: {first}. Without a network, set weights to a file, or to 'none' for random "
-            "weights"
-        ) from error
+    name = "the custom sizes" if options.custom else f"{options.model}.{options.tag}"
+    path = locate(options.weights, folder, published=name, fetch=lambda: from_timm(f"timm/{name}"))
+    load_strict(trunk, naflexvit.checkpoint_filter_fn(read(path), trunk), path=path, model=name)
 
 
 def build(options: Siglip2Options, context: BuildContext) -> NaFlexEncoder:

@@ -39,8 +39,8 @@ class Siglip2Options(BaseModel):
     tag: Literal["v2_webli"] = Field("v2_webli", description="checkpoint tag")
     weights: str = Field(
         min_length=1,
-        description="'none' (random), 'tag' (download the tag's weights), a file (.safetensors, .pt, .bin) or "
-        "'hf-hub:ORG/NAME'; relative paths start at the recipe's folder",
+        description="'none' (random), 'tag' (download the tag's weights), a file (.safetensors, .pt, .bin), "
+        "'local-dir:FOLDER' or 'hf-hub:ORG/NAME'; relative paths start at the recipe's folder",
     )
     max_patches: int = Field(
         256,

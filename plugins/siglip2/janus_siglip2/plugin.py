@@ -30,6 +30,8 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
             "so400m": {"model": "naflexvit_so400m_patch16_siglip"},
             "so400m_1024": {"model": "naflexvit_so400m_patch16_siglip", "max_patches": 1024},
         },
+        # The attention pool is kept for the checkpoint's sake.
+        capabilities={"variable_length": True, "unused_parameters": ("trunk.attn_pool",)},
         requires=("timm>=1.0.31", "open-clip-torch>=3.3,<4"),
         licence="Apache-2.0",
         paper="arXiv:2502.14786",

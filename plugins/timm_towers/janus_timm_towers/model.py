@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from timm.models import eva, vision_transformer
-from torch import nn
+from torch import Tensor, nn
 
 from janus_core.interfaces import BuildContext
 from janus_open_clip.preprocess import ImageTransform
 from janus_open_clip.tower import VisionTower
-from janus_open_clip.weights import FOLDER, FOLDER_FILES, HUB, RANDOM, WeightsError, load_strict, read
+from janus_open_clip.weights import RANDOM, WeightsError, from_timm, load_strict, locate, read
 from janus_timm_towers.facts import Tower
 from janus_timm_towers.options import TimmOptions
 
@@ -24,8 +27,11 @@ CUSTOM_BASES = {
 }
 """The timm model that custom sizes vary: the same class, activation, norms, prefix tokens and positions."""
 
-UNUSED = ("head.", "mask_token", "fc_norm.")
-"""Published tensors that patch tokens do not need: CLIP's projection, DINO's mask."""
+UNUSED = ("head.",)
+"""Published tensors that patch tokens do not need: CLIP's projection. timm's conversion leaves out DINO's mask."""
+
+POSITIONS = ("pos_embed", "visual.positional_embedding")
+"""How the names of position embeddings end: timm's and Meta's, OpenAI's."""
 
 
 def build_trunk(options: TimmOptions) -> nn.Module:
@@ -58,53 +64,45 @@ def build_trunk(options: TimmOptions) -> nn.Module:
 
 
 def load_weights(trunk: nn.Module, options: TimmOptions, folder: Path) -> None:
-    """Read ``options.weights`` into the trunk, with timm's conversion of other people's names and its interpolation of
-    position embeddings to another input size.
+    """Read ``options.weights`` into the trunk, with timm's conversion of OpenAI's and Meta's own names.
+
+    Position embeddings are interpolated if ``image_size`` asks for it.
 
     Raises:
         WeightsError: unreadable, or not this model's: every missing, unexpected and misshapen key at once.
     """
     if options.weights == RANDOM:
         return
-    path = _locate(options, folder)
+    name = "the custom sizes" if options.custom else f"{options.model}.{options.tag}"
+    # A QuickGELU model reads the file of the plain one: timm publishes it under that name alone.
+    published = f"timm/{options.model.replace('_quickgelu', '')}.{options.tag}"
+    path = locate(options.weights, folder, published=name, fetch=lambda: from_timm(published))
+    tensors = read(path)
+    _check_sizes(tensors, options, path, name)
     convert: Any = eva if isinstance(trunk, eva.Eva) else vision_transformer
-    tensors = convert.checkpoint_filter_fn(read(path), trunk)
+    with contextlib.redirect_stdout(io.StringIO()):  # timm prints a line for each bias that DINOv3 does without
+        tensors = convert.checkpoint_filter_fn(tensors, trunk)
     kept = {key: value for key, value in tensors.items() if not key.startswith(UNUSED)}
-    load_strict(trunk, kept, path=path, model="the custom sizes" if options.custom else options.model)
+    load_strict(trunk, kept, path=path, model=name)
 
 
-def _locate(options: TimmOptions, folder: Path) -> Path:
-    weights = options.weights
-    if weights == "tag" or weights.startswith(HUB):
-        # A QuickGELU model reads the file of the plain one: timm publishes it under that name alone.
-        published = f"timm/{options.model.replace('_quickgelu', '')}.{options.tag}"
-        return _download(published if weights == "tag" else weights.removeprefix(HUB))
-    if weights.startswith(FOLDER):
-        place = folder / weights.removeprefix(FOLDER)
-        found = [place / name for name in FOLDER_FILES if (place / name).is_file()]
-        if not found:
-            raise WeightsError(f"weights {weights!r}: {place} holds none of {', '.join(FOLDER_FILES)}")
-        return found[0]
-    path = folder / weights
-    if not path.is_file():
+def _check_sizes(tensors: Mapping[str, Tensor], options: TimmOptions, path: Path, name: str) -> None:
+    """Refuse what timm would interpolate without a word: another model's patches, or its positions."""
+    sizes = options.tower()
+    patch = next((value for value in tensors.values() if value.ndim == 4), None)
+    if patch is not None and patch.shape[-1] != sizes.patch_size:
         raise WeightsError(
-            f"weights {weights!r}: there is no file {path}. Allowed: 'none' for random weights, 'tag' for the "
-            "published ones, a file, 'local-dir:FOLDER' or 'hf-hub:ORG/NAME'"
+            f"weights {path} have patches of {patch.shape[-1]} pixels, {name} has {sizes.patch_size}: "
+            "name the model that the file belongs to"
         )
-    return path
-
-
-def _download(repository: str) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors"))
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise WeightsError(
-            f"cannot download {repository}: {first}. Without a network, set weights to a file, to 'local-dir:FOLDER', "
-            "or to 'none' for random weights"
-        ) from error
+    sides = {size // sizes.patch_size for size in (sizes.image_size, options.side)}
+    allowed = {side * side + extra for side in sides for extra in (0, 1)}  # with or without the class token
+    for key, value in tensors.items():
+        if key.endswith(POSITIONS) and value.shape[-2] not in allowed:
+            raise WeightsError(
+                f"weights {path} have {value.shape[-2]} positions ({key}), {name} needs one of {sorted(allowed)}: name "
+                "the model that the file belongs to; image_size sets another size of the input"
+            )
 
 
 def build(options: TimmOptions, context: BuildContext) -> VisionTower:
