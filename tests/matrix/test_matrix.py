@@ -1,4 +1,4 @@
-"""Swap one word: every encoder with every tokenizer, for each mode, through the paper's three stages."""
+"""Swap one word: encoders with tokenizers, for each mode, through the paper's three stages."""
 
 from __future__ import annotations
 

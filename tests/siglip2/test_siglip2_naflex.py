@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -183,3 +185,29 @@ def test_facts_are_timms(model: str) -> None:
     shapes = {key: value.shape for key, value in encoder.trunk.state_dict().items()}
     assert shapes == {key: value.shape for key, value in published.items()}
     assert shapes["embeds.pos_embed"] == (1, 16, 16, WIDTHS[model])
+
+
+def test_pictures_of_several_shapes_train_together(tiny: ModuleType, tmp_path: Path) -> None:
+    from janus_core.checkpoints.own import load_checkpoint
+    from janus_core.inference.session import Session
+
+    lines = []
+    for index, size in enumerate(((64, 64), (90, 30), (30, 90), (20, 200))):
+        Image.effect_noise(size, 80).convert("RGB").save(tmp_path / f"{index}.png")
+        lines.append(json.dumps({"image": f"{index}.png", "caption": "x" * (index + 1)}))
+    (tmp_path / "captions.jsonl").write_text("\n".join(lines))
+    values = tiny.recipe("understanding", encoder="siglip2", steps=2)
+    values["sources"]["understanding"] = {
+        "type": "image_captions",
+        "options": {"path": "captions.jsonl", "task": "understanding"},
+    }
+    values["stages"][0] |= {"train": ["*"], "batch_size": 4}
+    trained = tiny.train(values, tmp_path / "out", folder=tmp_path)
+    loaded = Session(load_checkpoint(tmp_path / "out")[0])
+    transform = trained.built.assembler.routes["image"].transform
+    counts = set()
+    for index in range(4):
+        picture = Image.open(tmp_path / f"{index}.png")
+        counts.add(transform(picture).num_tokens)
+        assert trained.ask(picture, "what?", max_new_tokens=3) == loaded.ask(picture, "what?", max_new_tokens=3)
+    assert counts == {10, 12, 16}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from open_clip.pretrained import get_pretrained_cfg
 from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save_file
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from janus_core.hookspecs import Rename
 from janus_core.interfaces import BuildContext
 from janus_open_clip import weights as weights_module
+from janus_open_clip.facts import Preprocessing
 from janus_open_clip.weights import WeightsError
 from janus_timm_towers.facts import TAGS, TOWERS
 from janus_timm_towers.model import build, build_transform, load_weights
@@ -23,6 +25,11 @@ from janus_timm_towers.plugin import janus_understanding_encoders
 
 SPECS = {spec.name: spec for spec in janus_understanding_encoders()}
 OPTIONS: dict[str, type[TimmOptions]] = {"clip": ClipOptions, "dinov2": Dinov2Options, "dinov3": Dinov3Options}
+LICENCES = {
+    "clip": {"apache-2.0", "mit", "apple-ascl"},
+    "dinov2": {"apache-2.0"},
+    "dinov3": {"dinov3-license"},
+}
 NAMES = pytest.mark.parametrize("name", list(OPTIONS))
 
 
@@ -45,9 +52,27 @@ def test_facts_are_timms(pair: tuple[str, str]) -> None:
     config = timm.get_pretrained_cfg(".".join(pair))
     assert config is not None
     facts, sizes = TAGS[pair], TOWERS[pair[0]]
-    assert (tuple(config.mean), tuple(config.std)) == (facts.mean, facts.std)
+    assert (tuple(config.mean), tuple(config.std), config.interpolation) == (facts.mean, facts.std, facts.interpolation)
+    assert config.license in LICENCES[sizes.kind]
     assert config.input_size == (3, sizes.image_size, sizes.image_size)
     assert not any("QuickGELU" in str(note) for note in config.notes or ()) or "quickgelu" in pair[0]
+
+
+@pytest.mark.parametrize(
+    ("pair", "theirs"),
+    [
+        (("vit_large_patch14_clip_quickgelu_336", "openai"), ("ViT-L-14-336-quickgelu", "openai")),
+        (("vit_large_patch14_clip_224", "laion2b"), ("ViT-L-14", "laion2b_s32b_b82k")),
+        (("vit_huge_patch14_clip_224", "laion2b"), ("ViT-H-14", "laion2b_s32b_b79k")),
+        (("vit_huge_patch14_clip_quickgelu_378", "dfn5b"), ("ViT-H-14-378-quickgelu", "dfn5b")),
+    ],
+)
+def test_the_preprocessing_of_clip_is_open_clips(pair: tuple[str, str], theirs: tuple[str, str]) -> None:
+    config = get_pretrained_cfg(*theirs)
+    found = Preprocessing(
+        tuple(config["mean"]), tuple(config["std"]), config["interpolation"], config.get("resize_mode", "shortest")
+    )
+    assert TAGS[pair] == found
 
 
 @pytest.mark.parametrize("pair", list(TAGS), ids=".".join)

@@ -67,7 +67,7 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         "vision towers of OpenAI's and LAION's CLIP, through timm: patch tokens, class token dropped",
         "ClipOptions",
         CLIP,
-        "Apache-2.0 (timm's copies; OpenAI: MIT)",
+        "Apache-2.0; MIT (laion400m_e32), Apple ASCL (dfn5b)",
         "arXiv:2103.00020",
     )
     yield _spec(
@@ -83,6 +83,6 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
         "DINOv3 through timm: patch tokens with rotary positions at any multiple of 16 pixels",
         "Dinov3Options",
         DINOV3,
-        "DINOv3 licence (weights)",
+        "DINOv3 License",
         "arXiv:2508.10104",
     )
