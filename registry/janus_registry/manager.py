@@ -114,6 +114,23 @@ class PluginManager:
         """The record of every plugin that is installed, loaded or not, in a stable order."""
         return self.load()
 
+    def record_of(self, component: Component) -> PluginRecord:
+        """The record of the plugin that declares a component."""
+        owner = (component.distribution, component.plugin)
+        return next(record for record in self.plugins if (record.distribution, record.plugin) == owner)
+
+    @property
+    def discovered(self) -> tuple[Discovered, ...]:
+        """What the scan found in the metadata, loaded or not, in the order of `plugins`."""
+        self.load()
+        return tuple(self._discovered)
+
+    @property
+    def policy(self) -> Policy:
+        """The allow- and deny-lists that the scan went by."""
+        self.load()
+        return self._policy
+
     @property
     def contested(self) -> frozenset[str]:
         """Normalised names of plugins that several loaded distributions own."""

@@ -69,6 +69,7 @@ class PluginRecord:
         components: what it declares; empty unless loaded.
         seconds: time that its import and its hooks took.
         duplicates: other distributions that declare the very same entry point.
+        step: what failed: ``import``, ``hook API``, ``hooks`` (registering them) or ``records`` (calling them).
     """
 
     plugin: str
@@ -82,6 +83,7 @@ class PluginRecord:
     components: tuple[Component, ...] = ()
     seconds: float = 0.0
     duplicates: tuple[str, ...] = ()
+    step: str = ""
 
     @property
     def owner(self) -> str:
