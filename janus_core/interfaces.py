@@ -385,6 +385,7 @@ class BenchmarkResult:
             score, score name -> [right, of], so that every number can be computed again from the items alone.
         pictures: PIL images by file name.
         attribution: what must stand beside the pictures (authors, licence).
+        provenance: of the benchmark, see `janus_core.config.provenance`; whoever runs it fills it in.
     """
 
     protocol: str
@@ -392,6 +393,7 @@ class BenchmarkResult:
     items: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, Any] = field(default_factory=dict)
     attribution: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
 
 
 class Benchmark(Protocol):

@@ -10,13 +10,13 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from janus_registry.location import code_root, owns
-from janus_registry.records import Component, PluginRecord
+from janus_registry.records import Component
 from janus_registry.spec import REFERENCE
 
 IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 
 
-def code_hash(component: Component, record: PluginRecord, outside: Collection[str] = ()) -> str:
+def code_hash(component: Component, outside: Collection[str] = ()) -> str:
     """SHA-256 over the code that defines a component; empty if it cannot be found or read.
 
     These are the packages of the plugin's module and of everything that the spec names, and the packages of the same
@@ -25,13 +25,12 @@ def code_hash(component: Component, record: PluginRecord, outside: Collection[st
 
     Args:
         component: whose code.
-        record: of its plugin.
         outside: top-level names that are left out though the same distribution has them (the program itself).
     """
     references = [getattr(component.spec, name, None) for name in _fields(component.spec)]
     named = [text for text in references if isinstance(text, str) and REFERENCE.fullmatch(text)]
-    modules = [record.module, *named]
-    return _hash(frozenset(text.partition(":")[0] for text in modules), component.distribution, frozenset(outside))
+    modules = frozenset(text.partition(":")[0] for text in (component.module, *named) if text)
+    return _hash(modules, component.distribution, frozenset(outside))
 
 
 def _fields(spec: object) -> Iterable[str]:

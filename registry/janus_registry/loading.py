@@ -161,4 +161,4 @@ def _components(
                 if name in names:
                     raise PluginError(f"{hook} yields two components of the name {name!r}")
                 names.add(name)
-                yield Component(kind, spec, found.plugin, found.distribution, found.version)
+                yield Component(kind, spec, found.plugin, found.distribution, found.version, found.entry_point.value)

@@ -114,11 +114,6 @@ class PluginManager:
         """The record of every plugin that is installed, loaded or not, in a stable order."""
         return self.load()
 
-    def record_of(self, component: Component) -> PluginRecord:
-        """The record of the plugin that declares a component."""
-        owner = (component.distribution, component.plugin)
-        return next(record for record in self.plugins if (record.distribution, record.plugin) == owner)
-
     @property
     def discovered(self) -> tuple[Discovered, ...]:
         """What the scan found in the metadata, loaded or not, in the order of `plugins`."""

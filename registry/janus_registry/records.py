@@ -20,6 +20,7 @@ class Component:
         plugin: name of the entry point, as written.
         distribution: name of the distribution, as written.
         version: its version.
+        module: value of the plugin's entry point.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Component:
     plugin: str
     distribution: str
     version: str
+    module: str = ""
 
     @property
     def name(self) -> str:
