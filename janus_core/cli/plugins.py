@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from janus_core.cli.plugins_text import component_facts, list_facts, plugin_facts, print_component, print_table
+from janus_core.cli.plugins_text import component_facts, list_facts, plugin_facts, print_component, print_table, summary
 from janus_core.errors import UserError
 from janus_core.hookspecs import HOOKS
 from janus_core.plugins import manager
@@ -87,7 +87,7 @@ def _list(kind: str | None, *, everything: bool, as_json: bool) -> int:
         print(json.dumps(list_facts(plugins, components), indent=2, default=str))
         return 0
     rows = [
-        ("loaded", component.kind, component.qualified, _owner(component), component.spec.summary)
+        ("loaded", component.kind, component.qualified, _owner(component), summary(component.spec))
         for component in components
     ]
     if rows:
