@@ -54,16 +54,17 @@ def guard(program: str, run: Callable[[], int]) -> int:
 
 @contextlib.contextmanager
 def plain_notices(program: str) -> Iterator[None]:
-    """Within, warnings that are meant for the user (`Notice`) are shown without the place in the code."""
+    """Within, warnings that are meant for the user (`Notice`) are shown once, without the place in the code."""
     from janus_registry.errors import Notice
 
-    former = warnings.showwarning
+    former, told = warnings.showwarning, set[str]()
 
     def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, Notice):
-            print(f"{program}: warning: {message}", file=sys.stderr, flush=True)
-        else:
+        if not issubclass(category, Notice):
             former(message, category, *place, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"{program}: warning: {message}", file=sys.stderr, flush=True)
 
     warnings.showwarning = plain
     try:
