@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from janus_core.config.catalog import recipes_folder
@@ -74,12 +74,12 @@ def check_provenance(written: Provenance, recipe: Recipe, place: Path, *, theirs
         if difference.matters:
             found.append(difference)
     if found:
-        lines = dict.fromkeys(difference.sentence(_roles(found, difference)) for difference in found)
-        warnings.warn(
-            "\n  ".join([f"{place} was made with other code than runs now, so that results may differ:", *lines]),
-            OtherCode,
-            stacklevel=3,
-        )
+        roles: dict[str, list[str]] = {}
+        for item in found:
+            roles.setdefault(item.sentence, []).append(f"{item.role} ({item.now['component']})")
+        lines = [f"{', '.join(named)}: {sentence}" for sentence, named in roles.items()]
+        headline = f"{place} was made with other code than runs now, so that results may differ:"
+        warnings.warn("\n  ".join([headline, *lines]), OtherCode, stacklevel=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Difference:
     @property
     def matters(self) -> bool:
         """Something that was written is another now."""
-        return self.elsewhere or any(self.was.get(key) and self.was[key] != now for key, now in self.now.items())
+        return self.elsewhere or any(now and self.was.get(key, now) != now for key, now in self.now.items())
 
     @property
     def owners(self) -> tuple[str, str]:
@@ -107,17 +107,16 @@ class Difference:
         was, now = (f"{side.get('distribution')} {side.get('version')}" for side in (self.was, self.now))
         return was, now
 
-    def sentence(self, roles: str) -> str:
+    @property
+    def sentence(self) -> str:
         """What was, what is, and how to get the old one back."""
         was, now = self.owners
         if was != now:
-            return f"{roles}: was {was}, is {now}; to get the old one back: {_install(self.was)}"
+            return f"was {was}, is {now}; to get the old one back: {_install(self.was)}"
         if self.was.get("component") != self.now["component"]:
-            return f"{roles}: was {self.was.get('component')}, is {self.now['component']} of {now}"
+            return f"was {self.was.get('component')}, is {self.now['component']} of {now}"
         hashes = " -> ".join(side["code_sha256"][:12] for side in (self.was, self.now))
-        return (
-            f"{roles}: the code of {now} has changed (sha256 {hashes}); to get the old one back: {_restore(self.was)}"
-        )
+        return f"the code of {now} has changed (sha256 {hashes}); to get the old one back: {_restore(self.was)}"
 
     def refusal(self, place: Path) -> tuple[str, str]:
         """Error and remedy for a component that another distribution provides."""
@@ -129,12 +128,6 @@ class Difference:
             f"{_install(self.was)} and disable the other (janus plugins disable {self.now['distribution']}), or write "
             f"'type: {meant}' in the recipe to take the new one on purpose",
         )
-
-
-def _roles(found: list[Difference], like: Difference) -> str:
-    """The roles and components for which the same is to be said."""
-    same = [item for item in found if item.owners == like.owners and item.now["code_sha256"] == like.now["code_sha256"]]
-    return f"{', '.join(item.role for item in same)} ({like.now['component']})"
 
 
 def _choices(recipe: Recipe) -> dict[str, tuple[str, str]]:
@@ -153,9 +146,18 @@ def _still_there(kind: str, name: str, role: str, was: Mapping[str, str], place:
         return _resolve(kind, name)
     except UserError as error:
         owner = f"{was.get('component')} of {was.get('distribution')} {was.get('version')}"
+        there = _installed(was) is not None  # blocked or broken: installing it again would not help
         raise UserError(
-            f"{place}: {role} was made by {owner}, which is not to be had:\n{error.what}", _install(was)
+            f"{place}: {role} was made by {owner}, which is not to be had:\n{error.what}",
+            f"janus plugins why {was.get('distribution')}" if there else _install(was),
         ) from error
+
+
+def _installed(was: Mapping[str, str]) -> Distribution | None:
+    try:
+        return distribution(was["distribution"])
+    except (PackageNotFoundError, KeyError, ValueError):
+        return None
 
 
 def _install(was: Mapping[str, str]) -> str:
@@ -164,10 +166,7 @@ def _install(was: Mapping[str, str]) -> str:
 
 def _restore(was: Mapping[str, str]) -> str:
     """How to get other code of the version that is installed."""
-    try:
-        folder = editable_root(distribution(was["distribution"]))
-    except PackageNotFoundError:
-        folder = None
-    if folder is not None:
+    found = _installed(was)
+    if found is not None and (folder := editable_root(found)) is not None:
         return f"restore its files in {folder}"
     return f"pip install --force-reinstall {was['distribution']}=={was['version']}"

@@ -189,6 +189,16 @@ def test_a_component_that_is_gone_is_named_with_its_distribution(saved: Path, to
     assert caught.value.remedy == "pip install toy-bridge==1.0"
 
 
+def test_a_component_that_is_blocked_is_not_to_be_installed_again(
+    saved: Path, toys: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JANUS_PLUGINS_DENY", "toy-bridge")
+    toys.restart()
+    with pytest.raises(UserError, match="JANUS_PLUGINS_DENY") as caught:
+        load_checkpoint(saved)
+    assert caught.value.remedy == "janus plugins why toy-bridge"
+
+
 def test_what_an_old_version_wrote_is_compared_as_far_as_it_goes(saved: Path, toys: Site) -> None:
     facts = read_facts(saved)
     del facts["provenance"]["adapters.image"]["code_sha256"]
