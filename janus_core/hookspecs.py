@@ -178,6 +178,7 @@ class ProtocolSpec:
 
     Attributes:
         name: the part after the ``@``.
+        summary: one line for listings.
         version: goes up whenever a number could change; numbers of two versions are not compared.
         prompts: whose prompts a run uses (``janus``, ``llava`` ...).
     """

@@ -412,7 +412,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn picture of a benchmark: where it lies, its prompt's number, and its number among those of the prompt."""
+    """A drawn picture of a benchmark.
+
+    Attributes:
+        path: the PNG file.
+        prompt: number of its prompt.
+        number: its own among those of the prompt.
+    """
 
     path: Path
     prompt: int
