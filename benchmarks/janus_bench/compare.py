@@ -10,7 +10,7 @@ from typing import Any, Literal
 from janus_bench.aggregate import aggregate_of
 from janus_bench.comparable import Comparable, check
 from janus_bench.headline import headlines
-from janus_bench.statistics.bootstrap import RESAMPLES, Clusters, keyed
+from janus_bench.statistics.bootstrap import FEW, RESAMPLES, Clusters, keyed
 from janus_bench.statistics.family import holm
 from janus_bench.statistics.matched import Matched, match
 from janus_bench.statistics.paired import Difference, McNemar, mcnemar, paired_bootstrap
@@ -21,8 +21,6 @@ from janus_core.errors import UserError
 from janus_core.scores import Aggregate, Score, ScoreCard, Unit
 
 Verdict = Literal["first is better", "second is better", "same on every item", "noise", "not tested"]
-FEW = 20
-"""Clusters below which a percentile interval is known to be too narrow."""
 
 
 @dataclass(slots=True)
