@@ -49,8 +49,8 @@ def gather(runs: Sequence[Run], papers: Sequence[PaperRow] = (), aggregates: Agg
         for run in members:
             told = name if len(members) == 1 else f"{name}, {_seed(run)}"
             report.cards += [(told, stored) for protocol, stored in run.results.items() if protocol not in stand_ins]
-    report.warnings += _warnings(report)
     _add_papers(report, papers)
+    report.warnings += [*_warnings(report), *_between(report)]
     return report
 
 
@@ -144,6 +144,7 @@ def _baselines(columns: Sequence[Column], runs: Sequence[Run]) -> dict[Column, d
 
 
 def _warnings(report: Report) -> list[str]:
+    """What must be known of single lines."""
     found = [
         f"{line.name}: RANDOM weights, never trained: {', '.join(line.random)}" for line in report.own if line.random
     ]
@@ -159,7 +160,12 @@ def _warnings(report: Report) -> list[str]:
             told.setdefault(few, []).append(name)
         for warning in card.warnings:
             told.setdefault(f"{card.protocol}: {warning}", []).append(name)
-    found += [f"{sentence} ({', '.join(names)})" for sentence, names in told.items()]
+    return found + [f"{sentence} ({', '.join(names)})" for sentence, names in told.items()]
+
+
+def _between(report: Report) -> list[str]:
+    """What must be known before two lines of a column are held against each other."""
+    found: list[str] = []
     versions: dict[str, set[int]] = {}
     for column in report.columns:
         versions.setdefault(column.protocol, set()).add(column.version)
@@ -178,6 +184,8 @@ def _warnings(report: Report) -> list[str]:
                 found.append(
                     f"{protocol}: {cards[0][0]} and {name} were measured on different numbers of items: {counts}"
                 )
+    if marked := sum(bool(cell.differs) for line in report.papers for cell in line.cells.values()):
+        found.append(f"{marked} of the papers' numbers are not of the protocol of their column; a letter says why")
     return found
 
 
@@ -197,7 +205,6 @@ def _add_papers(report: Report, rows: Sequence[PaperRow]) -> None:
                 continue
             scale = {("share", "points"): 100.0, ("points", "share"): 0.01}.get((row.unit, column.unit), 1.0)
             line.cells[column] = Cell(scale * row.value, differs=row.warning(column.protocol), note=row.note)
-            line.sources = tuple(dict.fromkeys([*line.sources, row.source]))
             links[row.source] = row.url
     report.lines += sorted((line for line in lines.values() if line.cells), key=lambda line: -len(line.cells))
     report.links = links
