@@ -72,7 +72,11 @@ class Prepared:
 
 
 class Transform(Protocol):
-    """Raw input -> tensors. Holds no weights, is picklable, and is the same for the same ``digest``."""
+    """Raw input -> tensors. Holds no weights, is picklable, and is the same for the same ``digest``.
+
+    Attributes:
+        digest: names what it does, options included: equal for transforms that give the same, and for no others.
+    """
 
     digest: str
 
@@ -106,7 +110,12 @@ class Features:
 
 
 class UnderstandingEncoder(Protocol):
-    """Raw input of one modality -> semantic feature tokens; an ``nn.Module``."""
+    """Raw input of one modality -> semantic feature tokens; an ``nn.Module``.
+
+    Attributes:
+        modality: as in the record, for example ``image``.
+        width: of the tokens that come out.
+    """
 
     modality: str
     width: int
@@ -136,7 +145,11 @@ class CodeLayout:
 
 
 class GenerationTokenizer(Protocol):
-    """Image <-> codes; an ``nn.Module``."""
+    """Image <-> codes; an ``nn.Module``.
+
+    Attributes:
+        code_width: of the vectors that ``embed`` gives.
+    """
 
     code_width: int
 
@@ -223,14 +236,24 @@ class SequenceLayout:
 
 
 class Cache(Protocol):
-    """Keys and values of the tokens so far; keys are stored at their position."""
+    """Keys and values of the tokens so far; keys are stored at their position.
+
+    Attributes:
+        rows: sequences side by side.
+        length: positions that there is room for in each.
+    """
 
     rows: int
     length: int
 
 
 class LanguageModel(Protocol):
-    """The one causal transformer that all paths share; an ``nn.Module``."""
+    """The one causal transformer that all paths share; an ``nn.Module``.
+
+    Attributes:
+        width: of embeddings and hidden states.
+        vocabulary: rows of the embedding and of the text head.
+    """
 
     width: int
     vocabulary: int
@@ -292,7 +315,12 @@ class Pretrainable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A part of a message: an input to understand, by the route's name, as the raw data that its transform takes."""
+    """A part of a message: an input to understand.
+
+    Attributes:
+        route: name of the route that takes it.
+        raw: what the transform of the route's encoder takes.
+    """
 
     route: str
     raw: Any
@@ -300,7 +328,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A part of a message: a picture to draw, as a ``PIL.Image``."""
+    """A part of a message: a picture to draw.
+
+    Attributes:
+        raw: a ``PIL.Image``.
+    """
 
     raw: Any
 
@@ -310,6 +342,10 @@ class Message:
     """One turn: ``user`` and ``assistant`` are set in the chat template, ``plain`` is taken as it is.
 
     The loss is taken on what the assistant says or draws and on plain text.
+
+    Attributes:
+        role: who speaks.
+        parts: text, inputs and pictures in order.
     """
 
     role: Literal["system", "user", "assistant", "plain"]
@@ -336,7 +372,9 @@ class Sample:
 class DataSource(Protocol):
     """A sized, random-access reader; ``source[i]`` is the same at any time and in any process."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """How many records there are, unusable ones included."""
+        ...
 
     def __getitem__(self, index: int) -> Sample:
         """The sample at this index; raises `BadRecord` if it is unusable."""
@@ -346,9 +384,13 @@ class DataSource(Protocol):
 class Command(Protocol):
     """A sub-command of the CLI."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options; nothing heavy is imported here, since ``--help`` calls it."""
+        ...
 
-    def run(self, arguments: argparse.Namespace) -> int: ...
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it and return the exit code; a `UserError` is shown without a traceback."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

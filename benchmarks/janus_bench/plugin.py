@@ -9,8 +9,12 @@ from janus_core.hookspecs import BenchmarkSpec, CommandSpec, hookimpl
 
 JANUS_HOOK_API: tuple[int, int] = (1, 0)
 
-SUITE: tuple[str, ...] = ("pope", "mme", "mmbench", "vqav2", "gqa", "mmmu", "geneval")
-"""The packages of ``janus_bench.suite``, in the order of the paper's tables."""
+SUITE: tuple[str, ...] = (
+    *("pope", "mme", "mmbench", "seed", "vqav2", "gqa", "mmmu", "mmvet"),
+    *("geneval", "coco30k", "mjhq30k"),
+    *("tokenizer_panel", "encoder_panel"),
+)
+"""The packages of ``janus_bench.suite``: understanding, generation, the parts of a model by themselves."""
 
 
 @hookimpl

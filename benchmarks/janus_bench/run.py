@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from janus_bench.stored import SCORES, About, Stored, card_folder, read_card, wr
 from janus_bench.table import text_table
 from janus_bench.work import Progress, Work, silent
 from janus_core.checkpoints.atomic import atomic_file
+from janus_core.config.provenance import provenance
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 
@@ -69,7 +70,7 @@ def run_benchmark(benchmark: ChosenBenchmark, session: Session, how: How, folder
         card.warnings.append(f"only the first {how.limit} items were measured (--limit)")
     name = benchmark.protocol.name
     intervals = card_intervals(card, lambda items: built.aggregate(name, items))
-    about = _about(session, how)
+    about = _about(session, how, {"benchmark": provenance(benchmark.component.component)})
     stored = Stored(card, about, intervals)
     if folder is not None:
         table = text_table(stored)
@@ -113,9 +114,10 @@ def run_benchmarks(
     return results
 
 
-def _about(session: Session, how: How) -> About:
+def _about(session: Session, how: How, more: Mapping[str, dict[str, str]] | None = None) -> About:
+    made_of = session.built.provenance | dict(more or {})
     seed = session.facts.get("seed")
-    return About(session.name, session.facts, tuple(session.built.random), how.group, seed)
+    return About(session.name, session.facts, tuple(session.built.random), how.group, seed, made_of)
 
 
 def weights_digest(session: Session) -> str:

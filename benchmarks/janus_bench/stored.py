@@ -34,6 +34,7 @@ class About:
         random_weights: parts whose weights are random and were never trained.
         group: runs with the same group are training seeds of one model; empty: it stands alone.
         seed: of the training, where it belongs to a group.
+        provenance: of the components that it was measured with, see `janus_core.config.provenance`.
     """
 
     model: str
@@ -41,6 +42,7 @@ class About:
     random_weights: tuple[str, ...] = ()
     group: str = ""
     seed: int | None = None
+    provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Stored(NamedTuple):
@@ -167,7 +169,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _about(told: Mapping[str, Any]) -> About:
-    values = {name: told[name] for name in ("model", "facts", "group", "seed")}
+    values = {name: told[name] for name in ("model", "facts", "group", "seed", "provenance")}
     return About(random_weights=tuple(told["random_weights"]), **values)
 
 

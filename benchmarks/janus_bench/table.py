@@ -39,7 +39,9 @@ def shown(value: float, unit: Unit) -> str:
         return "undefined"
     if unit == "share":
         return f"{100 * value:.1f}"
-    return f"{max(0.0, value) if unit == 'distance' else value:.{1 if unit == 'points' else 2}f}"
+    if unit == "distance":
+        return f"{max(0.0, value):.2f}"
+    return f"{value:.1f}" if abs(value) >= 10 or value == 0 else f"{value:.3f}"
 
 
 def whole(value: float, unit: Unit) -> str:

@@ -168,6 +168,10 @@ def test_a_benchmark_on_a_tiny_model(session: Session, tmp_path: Path) -> None:
     about = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     assert about["protocol"] == card.protocol  # row 24: a number comes with the protocol that made it
     assert about["about"]["random_weights"] == ["encoders.image", "language_model", "generation_tokenizer"]
+    made_of = about["about"]["provenance"]
+    assert made_of["benchmark"]["component"] == "openmoji_scenes/openmoji_scenes"
+    assert made_of["language_model"] == session.built.provenance["language_model"]
+    assert all(len(item["code_sha256"]) == 64 for item in made_of.values())
     assert len(card.items) == card.scores[0].total + 2
     table = (folder / "table.txt").read_text(encoding="utf-8")
     assert table == text_table(found) + "\n"

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from janus_bench.clip import Clip
 from janus_bench.detectors.interface import COLOURS, Detection
-from janus_bench.weights import fingerprint
-from janus_core.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,8 +22,8 @@ class ClipColours:
     """Compares each object, cut out on grey, with the ten colours in words.
 
     Args:
-        name: open_clip's name of the model (GenEval: ViT-L/14 of OpenAI, which has QuickGELU).
-        weights: its file, as open_clip loads it.
+        name: open_clip's name of the model (GenEval: ViT-L/14 of OpenAI).
+        weights: its file.
         device: where it runs.
 
     Raises:
@@ -34,42 +33,28 @@ class ClipColours:
     stand_in = ""
 
     def __init__(self, name: str, weights: Path, device: str = "cpu") -> None:
-        import torch
-
-        self.id = f"clip-{name}-{fingerprint(weights)}"
-        self.device = torch.device(device)
-        try:
-            import open_clip
-
-            made = open_clip.create_model_and_transforms(name, pretrained=str(weights), device=self.device)
-            self.tokens = open_clip.get_tokenizer(name)
-        except (ImportError, RuntimeError, KeyError, ValueError) as error:
-            raise UserError(f"CLIP {name} with {weights} cannot be loaded: {error}", "check name and weights") from None
-        self.model, self.transform = made[0].eval(), made[2]
+        self.clip = Clip(name, weights, device)
+        self.id = f"clip-{self.clip.id}"
         self.directions: dict[str, Tensor] = {}
 
     def classify(self, image: Image, objects: Sequence[Detection]) -> list[str]:
         """The nearest of the ten colours for each object."""
-        import torch
-
         found: list[str] = []
-        with torch.inference_mode():
-            for start in range(0, len(objects), BATCH):
-                batch = objects[start : start + BATCH]
-                pictures = torch.stack([self.transform(cut_out(image, each)) for each in batch]).to(self.device)
-                seen = self.model.encode_image(pictures, normalize=True)
-                found += [COLOURS[index] for index in (seen @ self._colours(batch[0].label)).argmax(1).tolist()]
+        for start in range(0, len(objects), BATCH):
+            batch = objects[start : start + BATCH]
+            seen = self.clip.pictures([cut_out(image, each) for each in batch])
+            found += [COLOURS[index] for index in (seen @ self._colours(batch[0].label)).argmax(1).tolist()]
         return found
 
     def _colours(self, label: str) -> Tensor:
         """float [width, 10]: for each colour the direction of the mean of its sentences."""
-        import torch
+        from torch.nn.functional import normalize
 
         if label not in self.directions:
             sentences = [each.format(colour=colour, label=label) for colour in COLOURS for each in TEMPLATES]
-            words = self.model.encode_text(self.tokens(sentences).to(self.device), normalize=True)
-            means = words.unflatten(0, (len(COLOURS), len(TEMPLATES))).mean(1)
-            self.directions[label] = torch.nn.functional.normalize(means, dim=-1).T
+            words = self.clip.sentences(sentences)
+            means = words.view(len(COLOURS), len(TEMPLATES), -1).mean(1)
+            self.directions[label] = normalize(means, dim=-1).T
         return self.directions[label]
 
 

@@ -117,7 +117,7 @@ def _load(folder: Path, weights: Path) -> tuple[Any, Any]:
     try:
         from transformers import Mask2FormerModel
     except ImportError as error:
-        raise UserError(f"Mask2Former needs transformers: {error}", "pip install transformers") from None
+        raise UserError(f"Mask2Former needs transformers: {error}", "pip install 'janus-umm[detector]'") from None
     layer = "class_predictor"
     try:
         with safe_open(weights, framework="pt") as file:

@@ -26,6 +26,10 @@ class AskedBenchmark(ABC):
         """Everything the protocol asks, in the official order."""
 
     @abstractmethod
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked: those that the user chose, else the protocol's."""
+
+    @abstractmethod
     def write(self, protocol: str, data: Path, answers: Mapping[str, str], folder: Path) -> tuple[Path, Path | None]:
         """Write answers (by question id) in the official format; where the predictions and the annotations lie.
 
@@ -54,5 +58,5 @@ class AskedBenchmark(ABC):
         by_id = {question.id: answer for question, answer in zip(questions, answers, strict=True)}
         predictions, annotations = self.write(work.protocol, work.data, by_id, work.folder)
         card = self.score(work.protocol, predictions, annotations)
-        card.settings |= {"max_new_tokens": self.max_new_tokens, "system": system}
+        card.settings |= {"prompts": self.style(work.protocol), "max_new_tokens": self.max_new_tokens, "system": system}
         return card

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,9 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]|_(?=x[0-9A-Fa-f]{4}_)")
+UNREADABLE = (KeyError, IndexError, ValueError, StopIteration, NotImplementedError, RuntimeError)
+"""What a workbook raises whose parts do not fit each other, or that is encrypted."""
+
 CELL = 32767
 """The longest text of a cell in Excel."""
 
@@ -49,7 +53,7 @@ def read_xlsx(path: Path) -> list[list[str]]:
             texts = _shared(parts) if "xl/sharedStrings.xml" in names else []
             sheet = ElementTree.fromstring(parts.read(_first_sheet(parts)))
         return [_row(row, texts) for row in sheet.iter(f"{MAIN}row")]
-    except (OSError, zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, *UNREADABLE) as error:
         raise UserError(
             f"{path} is no Excel workbook that can be read: {error!r}", "save it as .xlsx or .tsv"
         ) from None

@@ -14,7 +14,7 @@ import pytest
 from janus_bench.suite.mme.benchmark import Mme, build
 from janus_bench.suite.mme.options import MmeOptions
 from janus_bench.suite.mme.score import read_official, read_repaired
-from janus_bench.suite.mme.spec import COGNITION, PERCEPTION, SUBTASKS
+from janus_bench.suite.mme.spec import COGNITION, PERCEPTION, SIZES, SUBTASKS
 from janus_core.errors import UserError
 from janus_core.interfaces import BuildContext
 from janus_core.scores import ScoreCard
@@ -56,7 +56,9 @@ def test_official_numbers(mme: Mme, results: Path) -> None:
         assert {key: found[key] for key in wanted} == pytest.approx(wanted, abs=1e-12)
     assert [score.name for score in card.scores] == ["Perception", "Cognition", *SUBTASKS]
     assert card.protocol == "mme@official" and card.scores[0].unit == "points" and card.scores[0].total == 40
-    assert not card.warnings and card.unparsed == sum(d["other_num"] for d in official["subtask_detail"].values())
+    assert len(card.warnings) == 1 and "not the released MME: existence 4 of 60" in card.warnings[0]
+    assert not mme.score("official", results, results).warnings
+    assert card.unparsed == sum(d["other_num"] for d in official["subtask_detail"].values())
     assert mme.score("official", results.parent, None).items == card.items
 
 
@@ -138,7 +140,7 @@ def test_shuffled_lines_give_the_same_and_are_told(mme: Mme, results: Path, spoi
         change(spoilt / f"{name}.txt", lambda lines: [lines[n] for n in (2, 1, 3, 0)])
     card = mme.score("official", spoilt, None)
     assert values(card) == values(before)
-    assert len(card.warnings) == 1 and "posters, OCR" in card.warnings[0] and "every two lines" in card.warnings[0]
+    assert len(card.warnings) == 2 and "posters, OCR" in card.warnings[0] and "every two lines" in card.warnings[0]
 
 
 def test_a_missing_line_is_wrong(mme: Mme, spoilt: Path) -> None:
@@ -217,6 +219,10 @@ def test_extra_answers_and_other_truths(mme: Mme, results: Path, spoilt: Path) -
     change(spoilt / "OCR.txt", lambda lines: [lines[0].replace("\tYes\t", "\tNo\t"), *lines[1:]])
     with pytest.raises(UserError, match="OCR.txt, line 1 says that no is right"):
         mme.score("official", spoilt, results)
+
+
+def test_sizes_of_the_released_mme() -> None:
+    assert sum(SIZES.values()) == 2374 and [len(PERCEPTION), len(COGNITION)] == [10, 4]
 
 
 def test_nothing_to_read(mme: Mme, tmp_path: Path) -> None:
@@ -309,7 +315,7 @@ def test_a_run_writes_what_scores_the_same(
 
 def test_breaks_in_answers_are_written_as_spaces(mme: Mme, release: Path, tmp_path: Path, fake_work: Any) -> None:
     card = mme.run(fake_work("official", release, tmp_path / "run", lambda question: "Yes\n\tit\u2028is"))
-    assert not card.warnings and card.unparsed == 0
+    assert len(card.warnings) == 1 and card.unparsed == 0
     assert card.records[0]["answer"] == "Yes  it\u2028is"
 
 

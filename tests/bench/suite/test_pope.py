@@ -58,6 +58,7 @@ def test_official_numbers(pope: Pope, files: Path, answers: str) -> None:
         assert [found[cell] for cell in ("TP", "FP", "TN", "FN")] == [wanted[c] for c in ("TP", "FP", "TN", "FN")]
     assert card.details["mean_over_categories"] == pytest.approx(official["mean_over_categories"], abs=1e-12)
     assert card.scores[0].name == "F1" and card.scores[0].value == pytest.approx(0.6318181818181818, abs=1e-12)
+    assert card.scores[0].baselines == {"always yes": pytest.approx((2 / 3 + 2 / 3 + 6 / 11) / 3)}
     assert not card.warnings and card.missing == 0
 
 
@@ -304,7 +305,7 @@ def test_lmms_eval_samples_and_hugging_face_labels(pope: Pope, files: Path, tmp_
     assert pope.score("mean3", files / "answers_official", labels).items == wanted
 
 
-def test_vlmevalkit_table_scores_itself(pope: Pope, tmp_path: Path) -> None:
+def test_vlmevalkit_table_scores_itself(pope: Pope, files: Path, tmp_path: Path) -> None:
     (tmp_path / "m_POPE.tsv").write_text(
         "index\tquestion\tanswer\tcategory\timage_path\tprediction\n"
         "0\tIs there a dog?\tYes\tadversarial,popular,random\t1.jpg\tYes\n"
@@ -315,6 +316,9 @@ def test_vlmevalkit_table_scores_itself(pope: Pope, tmp_path: Path) -> None:
     assert len(card.items) == 5 and values(card)["accuracy"] == 3 / 5
     assert values(card)["F1"] == pytest.approx(2 * 0.75 / 1.75) and values(card)["popular: accuracy"] == 1 / 2
     assert card.warnings and card.unparsed == 1
+    # its numbers are not POPE's: 1 is another question there
+    with pytest.raises(UserError, match="'Is there a cat.' for random/1, the annotations have 'Is there a snowboard"):
+        pope.score("random", tmp_path / "m_POPE.tsv", files)
     (tmp_path / "a.jsonl").write_text('{"question": "q", "answer": "yes"}\n')
     with pytest.raises(UserError, match="--annotations"):
         pope.score("random", tmp_path / "a.jsonl", None)

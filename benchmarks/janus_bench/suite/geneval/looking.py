@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from janus_bench.detectors.interface import ColourClassifier, Detection, Detector
 from janus_bench.detectors.records import Detections, header, line, read_detections
+from janus_bench.opening import open_rgb
 from janus_bench.suite.geneval import files
 from janus_bench.suite.geneval.files import Prompt
 from janus_bench.suite.geneval.options import GenEvalOptions
@@ -43,7 +44,11 @@ def look(
     for name, path in progress(rest, "looking") if progress else rest:
         known = files.image_id(name)
         assert known is not None
-        objects = see(_open(path), prompts[known[1]], detector, colours, options) if known[1] in prompts else []
+        objects = (
+            see(open_rgb(path, upright=True), prompts[known[1]], detector, colours, options)
+            if known[1] in prompts
+            else []
+        )
         found.add(name, objects, path)
         if file is not None:
             with file.open("a", encoding="utf-8") as stream:
@@ -103,13 +108,3 @@ def _resume(file: Path, detector: Detector, colours: ColourClassifier, stand_in:
             f"remove {file}",
         )
     return found
-
-
-def _open(path: Path) -> Image:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except OSError as error:
-        raise UserError(f"{path} is not a picture: {error}", "draw it again, or remove it") from None

@@ -51,6 +51,10 @@ class GQA(AskedBenchmark):
     def __init__(self, options: GQAOptions) -> None:
         self.options = options
 
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self.options.prompts or "llava"
+
     def system(self, protocol: str) -> str | None:
         """Janus is asked without a system prompt (VLMEvalKit#541)."""
         return "" if self.options.prompts == "janus" else None

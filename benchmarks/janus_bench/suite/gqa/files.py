@@ -120,7 +120,7 @@ def _asked(name: str, record: Any, place: str) -> Asked:
     record = _object(record, place)
     types = _object(field(record, "types", dict, place), place)
     groups = _object(record.get("groups") or {}, place)
-    steps = [_object(step, f"{place}, semantic") for step in record.get("semantic") or ()]
+    steps = [_object(step, f"{place}, semantic") for step in _list(record.get("semantic"), place, "semantic")]
     operations = [f"{step.get('operation')}: {step.get('argument')}" for step in steps]
     return Asked(
         id=name,
@@ -130,18 +130,25 @@ def _asked(name: str, record: Any, place: str) -> Asked:
         balanced=field(record, "isBalanced", bool, place),
         structural=field(types, "structural", str, f"{place}, types"),
         semantic=field(types, "semantic", str, f"{place}, types"),
-        detailed=types.get("detailed") or "",
+        detailed=str(types.get("detailed") or ""),
         steps=sum(not any(asks in one for asks in QUERYING) for one in operations),
-        group=groups.get("global"),
-        entailed=_entailed(record.get("entailed")),
+        group=None if groups.get("global") is None else str(groups["global"]),
+        entailed=_entailed(record.get("entailed"), place),
     )
 
 
-def _entailed(value: Any) -> tuple[str, ...]:
+def _entailed(value: Any, place: str) -> tuple[str, ...]:
     """The ids; rows of Hugging Face hold them as one text."""
     if isinstance(value, str):
         return tuple(part.strip(" '\"") for part in value.strip("[]").split(",") if part.strip(" '\""))
-    return tuple(str(one) for one in value or ())
+    return tuple(map(str, _list(value, place, "entailed")))
+
+
+def _list(value: Any, place: str, name: str) -> list[Any]:
+    """A list; empty where there is none."""
+    if value is None or isinstance(value, list):
+        return value or []
+    raise UserError(f"{place}: {name!r} is {str(value)[:60]}, not a list", WRONG)
 
 
 def _object(value: Any, place: object) -> dict[str, Any]:

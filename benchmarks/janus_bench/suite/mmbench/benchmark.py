@@ -38,18 +38,19 @@ class Mmbench(AskedBenchmark):
     def __init__(self, options: MmbenchOptions) -> None:
         self._prompts = options.prompts
 
-    def _style(self, protocol: str) -> str:
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
         return self._prompts or STYLE[protocol]
 
     def system(self, protocol: str) -> str | None:
-        return "" if self._style(protocol) == "janus" else None
+        return "" if self.style(protocol) == "janus" else None
 
     def questions(self, protocol: str, data: Path) -> list[Question]:
         path = find_table(data)
         table = read_cells(path)
         asked = _asked(protocol, rows_of(table, path, literal=_literal(protocol), answered=False))
         images = pictures(table, path)
-        write = STYLES[self._style(protocol)]
+        write = STYLES[self.style(protocol)]
         return [Question(str(row.index), write(row), (images[row.index],)) for row in asked]
 
     def write(self, protocol: str, data: Path, answers: Mapping[str, str], folder: Path) -> tuple[Path, Path | None]:
@@ -75,7 +76,7 @@ class Mmbench(AskedBenchmark):
         card.records = [_record(one) for one in judged]
         card.details = _details(items, logs, judged)
         card.warnings = [*answers.warnings, *_doubts(protocol, rows, answers)]
-        card.settings |= {"prompts": self._style(protocol), "extractor": "exact matching"}
+        card.settings["extractor"] = "exact matching"
         return card
 
     def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:

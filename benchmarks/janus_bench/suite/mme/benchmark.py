@@ -12,7 +12,7 @@ from janus_bench.suite.mme.files import picture, read_questions, read_results, w
 from janus_bench.suite.mme.options import MmeOptions
 from janus_bench.suite.mme.pairs import SHORT, YES_NO, Line, Pair, by_subtask, matched, paired, shifted
 from janus_bench.suite.mme.score import aggregate, detail, judge, read_official, read_repaired
-from janus_bench.suite.mme.spec import SPEC, SUBTASKS
+from janus_bench.suite.mme.spec import COGNITION, PERCEPTION, SIZES, SPEC, SUBTASKS
 from janus_core.errors import UserError
 from janus_core.interfaces import BuildContext, Question
 from janus_core.scores import Score, ScoreCard, ScoredItem
@@ -26,6 +26,10 @@ class Mme(AskedBenchmark):
 
     def __init__(self, options: MmeOptions) -> None:
         self._prompts = options.prompts or "janus"
+
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self._prompts
 
     def system(self, protocol: str) -> str | None:
         return "" if self._prompts == "janus" else None
@@ -71,8 +75,9 @@ class Mme(AskedBenchmark):
         card = ScoreCard("mme", f"mme@{protocol}", 1, _scores(points, items), items)
         card.records = [_record(pair, number, line) for pair in pairs for number, line in enumerate(pair.lines, 1)]
         card.details = _details(points, items)
-        card.warnings = [*warnings, *more, *_order(lines, bool(questions)), *_gaps(items)]
-        card.settings["prompts"] = self._prompts
+        card.warnings = [*warnings, *more, *_gaps(items)]
+        if not questions:
+            card.warnings += [*_order(lines), *_sizes(lines)]
         return card
 
     def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:
@@ -86,7 +91,7 @@ def build(options: MmeOptions, context: BuildContext) -> Mme:
 
 def _scores(points: Mapping[str, float], items: Sequence[ScoredItem]) -> list[Score]:
     counts = {name: sum(item.facts["subtask"] == name for item in items) for name in SUBTASKS}
-    sides = {"Perception": SUBTASKS[:10], "Cognition": SUBTASKS[10:]}
+    sides = {"Perception": PERCEPTION, "Cognition": COGNITION}
     counts |= {side: sum(counts[name] for name in names) for side, names in sides.items()}
     return [Score(name, value, counts[name], unit="points", task="understanding") for name, value in points.items()]
 
@@ -102,15 +107,25 @@ def _details(points: Mapping[str, float], items: Sequence[ScoredItem]) -> dict[s
     }
 
 
-def _order(lines: Sequence[Line], known: bool) -> list[str]:
-    """Where the official code pairs lines of different pictures; with annotations the order is theirs."""
+def _order(lines: Sequence[Line]) -> list[str]:
+    """Where the official code pairs lines of different pictures."""
     names = [name for name, part in by_subtask(lines).items() if shifted(part)]
-    if known or not names:
+    if not names:
         return []
     return [
         f"{', '.join(names)}: the lines of a picture do not follow each other; they are paired by the picture's name, "
         "while the official code pairs every two lines and would give another number or stop"
     ]
+
+
+def _sizes(lines: Sequence[Line]) -> list[str]:
+    """Results do not tell what they lack, but the size of the released MME does."""
+    other = [
+        f"{name} {len(part)} of {SIZES[name]}" for name, part in by_subtask(lines).items() if len(part) != SIZES[name]
+    ]
+    if not other:
+        return []
+    return [f"not the released MME: {', '.join(other)} questions; with --annotations what is missing counts as wrong"]
 
 
 def _gaps(items: Sequence[ScoredItem]) -> list[str]:

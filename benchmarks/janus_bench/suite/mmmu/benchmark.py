@@ -47,7 +47,7 @@ class MMMU(AskedBenchmark):
 
     def __init__(self, options: MMMUOptions) -> None:
         self.options = options
-        self.style = options.prompts or "janus"
+        self._style = options.prompts or "janus"
         self.pictures: Path | None = None
 
     def run(self, work: BenchmarkWork) -> ScoreCard:
@@ -55,14 +55,18 @@ class MMMU(AskedBenchmark):
         self.pictures = work.folder / "pictures"
         return super().run(work)
 
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self._style
+
     def system(self, protocol: str) -> str | None:
         """Janus is asked without a system prompt (VLMEvalKit#541)."""
-        return "" if self.style == "janus" else None
+        return "" if self._style == "janus" else None
 
     def questions(self, protocol: str, data: Path) -> list[Question]:
         """The questions of the split, by subject in the official order."""
         rows = read_split(data, self.options.split, pictures=True)
-        return [question_of(item, row, self.style, self.pictures) for item, row in rows]
+        return [question_of(item, row, self._style, self.pictures) for item, row in rows]
 
     def write(self, protocol: str, data: Path, answers: Mapping[str, str], folder: Path) -> tuple[Path, Path | None]:
         """Both official layouts of outputs, the answers by id, and what the test server takes."""

@@ -35,10 +35,7 @@ def answers_to(labels: Sequence[Label], path: Path, annotations: Path) -> Answer
         elif kind == "llava":
             found, said = _by_llava_id(file, part, annotations)
         else:
-            _, pairs = _with_labels(file, categories)
-            # a table of VLMEvalKit names no picture: its questions are known by their own number only
-            known = {_key(label): label.id for label in part} if kind == "lmms-eval" else {}
-            found, said = _matched([(known.get(_key(label), label.id), text) for label, text in pairs], part, file)
+            found, said = _by_their_labels(file, part)
         answers |= found
         warnings += said
     return answers, warnings
@@ -130,6 +127,22 @@ def _by_llava_id(file: Path, labels: Sequence[Label], annotations: Path) -> Answ
     known = read_questions(find_questions(annotations), labels)
     pairs = [(known.get(name, name), text) for name, text in read_answers(file, ("question_id",), ("text",))]
     return _matched([(name, text) for name, text in pairs if name], labels, file)
+
+
+def _by_their_labels(file: Path, labels: Sequence[Label]) -> Answers:
+    """By category, picture and question; a table of VLMEvalKit names no picture, so by the number there."""
+    by_key = {_key(label): label for label in labels}
+    by_id = {label.id: label for label in labels}
+    pairs = []
+    for said, text in _with_labels(file, list(dict.fromkeys(label.category for label in labels)))[1]:
+        label = by_key.get(_key(said)) or by_id.get(said.id)
+        if label is not None and (label.yes != said.yes or not same_question(said.text, label.text)):
+            raise UserError(
+                f"{file} has {said.text!r} for {said.id}, the annotations have {label.text!r}",
+                "leave --annotations out: this file says itself what is right",
+            )
+        pairs.append((said.id if label is None else label.id, text))
+    return _matched(pairs, labels, file)
 
 
 def _with_labels(file: Path, categories: Sequence[str]) -> tuple[list[Label], list[tuple[Label, str]]]:

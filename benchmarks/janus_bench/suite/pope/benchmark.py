@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class Pope(AskedBenchmark):
     def __init__(self, options: PopeOptions) -> None:
         self._prompts = options.prompts or "janus"
 
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self._prompts
+
     def system(self, protocol: str) -> str | None:
         return "" if self._prompts == "janus" else None
 
@@ -72,7 +77,6 @@ class Pope(AskedBenchmark):
             means = mean([part.measures() for part in counts.values()])
             card.details["mean_over_categories"] = {_official_name(key): _known(value) for key, value in means.items()}
         card.warnings = [*warnings, *_crashes(counts)]
-        card.settings["prompts"] = self._prompts
         return card
 
     def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:
@@ -97,19 +101,23 @@ def _reading(protocol: str) -> Callable[[str], Read]:
 
 def _scores(protocol: str, items: Sequence[ScoredItem]) -> list[Score]:
     """The scores by name, F1 and accuracy beside those of the answer yes to everything."""
+    always = aggregate(protocol, [_yes(item) for item in items])
     found = []
     for name, value in aggregate(protocol, items).items():
         category, _, measure = name.rpartition(": ")
         part = [item for item in items if category in ("", item.facts["category"])]
-        yes = sum(item.facts["label"] == "yes" for item in part)
-        always = {"F1": 2 * yes / (yes + len(part)), "accuracy": yes / len(part)}
-        baselines = {"always yes": always[measure]} if measure in always else {}
+        baselines = {"always yes": always[name]} if measure in ("F1", "accuracy") else {}
         if measure == "accuracy" and (category or not protocol.startswith("mean3")):
             right = sum(item.score == 1.0 for item in part)
             found.append(share(name, right, len(part), baselines, task="understanding"))
         else:
             found.append(Score(name, value, len(part), None, "share", baselines, task="understanding"))
     return found
+
+
+def _yes(item: ScoredItem) -> ScoredItem:
+    """The item, answered yes."""
+    return replace(item, score=float(item.facts["label"] == "yes"), facts={**item.facts, "answer": "yes"})
 
 
 def _official(counts: Counts, category: str, items: Sequence[ScoredItem]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, fields
+from typing import Literal
 
 from janus_bench.suite.pope.files import Label
 from janus_bench.suite.pope.spec import CATEGORIES
@@ -93,6 +94,9 @@ class Counts:
     fn: int
     right: int
 
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
     @property
     def total(self) -> int:
         return self.tp + self.fp + self.tn + self.fn
@@ -107,35 +111,34 @@ class Counts:
         return dict(zip(MEASURES, (f1, accuracy, precision, recall, yes), strict=True))
 
 
-def count(items: Iterable[ScoredItem]) -> Counts:
-    """The confusion matrix; yes is the positive answer."""
-    cells: dict[tuple[Any, Any], int] = {}
-    right = 0
-    for item in items:
-        cell = item.facts["label"], item.facts["answer"]
-        cells[cell] = cells.get(cell, 0) + 1
-        right += item.score == 1.0
-    tp, fp, tn, fn = (cells.get(c, 0) for c in (("yes", "yes"), ("no", "yes"), ("no", "no"), ("yes", "no")))
-    return Counts(tp, fp, tn, fn, right)
+NOTHING = Counts(0, 0, 0, 0, 0)
 
 
-def by_category(items: Sequence[ScoredItem]) -> dict[str, Counts]:
-    """The counts of each category that occurs, in POPE's order."""
-    parts: dict[str, list[ScoredItem]] = {}
-    for item in items:
-        parts.setdefault(item.facts["category"], []).append(item)
-    return {name: count(parts[name]) for name in CATEGORIES if name in parts}
+def by_category(items: Iterable[ScoredItem]) -> dict[str, Counts]:
+    """The counts of each category that occurs, in POPE's order; yes is the positive answer."""
+    # one pass: resampling calls this thousands of times
+    cells = Counter((i.facts["category"], i.facts["label"], i.facts["answer"], i.score) for i in items)
+    found = {}
+    for name in CATEGORIES:
+        part = {cell[1:]: n for cell, n in cells.items() if cell[0] == name}
+        if part:
+            tp, fp, tn, fn = (sum(part.get((*cell, score), 0) for score in (0.0, 1.0)) for cell in CELLS)
+            found[name] = Counts(tp, fp, tn, fn, sum(n for cell, n in part.items() if cell[2] == 1.0))
+    return found
+
+
+CELLS = (("yes", "yes"), ("no", "yes"), ("no", "no"), ("yes", "no"))
+"""(label, answer) of TP, FP, TN and FN."""
 
 
 def aggregate(protocol: str, items: Sequence[ScoredItem]) -> dict[str, float]:
     """The scores of a protocol by name."""
     counts = by_category(items)
     each = {f"{name}: {key}": value for name, c in counts.items() for key, value in c.measures().items()}
-    if protocol == "vlmevalkit":
-        return count(items).measures() | each
     if protocol.startswith("mean3"):
         return mean([c.measures() for c in counts.values()]) | each
-    return count(items).measures()
+    pooled = sum(counts.values(), NOTHING).measures()
+    return pooled | each if protocol == "vlmevalkit" else pooled
 
 
 def mean(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:

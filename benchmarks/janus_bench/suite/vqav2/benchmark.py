@@ -35,6 +35,10 @@ class VQAv2(AskedBenchmark):
     def __init__(self, options: VQAv2Options) -> None:
         self.options = options
 
+    def style(self, protocol: str) -> str:
+        """Whose prompts are asked."""
+        return self.options.prompts or "llava"
+
     def system(self, protocol: str) -> str | None:
         """Janus is asked without a system prompt (VLMEvalKit#541)."""
         return "" if self.options.prompts == "janus" else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from janus_bench.suite.vqav2.files import Annotation
 from janus_bench.suite.vqav2.words import ARTICLES, CONTRACTIONS, LONE_STOP, MARKS, NUMBERS, STOPS
@@ -31,7 +32,7 @@ def without_marks(text: str, stops: int = STOPS) -> str:
     """
     found = text
     joined = NUMBER_WITH_COMMA.search(text) is not None
-    for mark in MARKS:
+    for mark in filter(text.__contains__, MARKS):
         beside_space = mark + " " in text or " " + mark in text
         found = found.replace(mark, "" if joined or beside_space else " ")
     return LONE_STOP.sub("", found, count=stops)
@@ -43,6 +44,7 @@ def plain_words(text: str) -> str:
     return " ".join(CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES)
 
 
+@lru_cache(maxsize=100_000)  # two million answers of people are few different texts
 def normalise(text: str) -> str:
     """What the official scorer does to both sides where the ten people do not all agree."""
     return plain_words(without_marks(text))
