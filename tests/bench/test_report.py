@@ -207,6 +207,10 @@ def test_papers_stand_in_the_column_of_their_protocol() -> None:
     assert lines["Janus-1.3B"].cells[mean3].differs == "measured as pope@random, not pope@mean3"
     assert lines["Show-o"].cells[mean3].differs == COPIED
     assert set(footnotes(told).values()) == {"a", "b"}
+    marked = sum(bool(cell.differs) for line in told.papers for cell in line.cells.values())
+    assert (
+        f"{marked} of the papers' numbers are not of the protocol of their column; a letter says why" in told.warnings
+    )
     points = Score("score", 50.0, 10, unit="points", task="understanding")
     scaled = Stored(ScoreCard("pope", "pope@random", 1, [points]), about, {})
     cell = gather([Run(Path("m"), about, {"pope@random": scaled})], rows).papers[0].cells
