@@ -10,7 +10,7 @@ from typing import Any, Literal
 from janus_bench.aggregate import aggregate_of
 from janus_bench.comparable import Comparable, check
 from janus_bench.headline import headlines
-from janus_bench.statistics.bootstrap import RESAMPLES, Clusters, keyed
+from janus_bench.statistics.bootstrap import FEW, RESAMPLES, Clusters, keyed
 from janus_bench.statistics.family import holm
 from janus_bench.statistics.matched import Matched, match
 from janus_bench.statistics.paired import Difference, McNemar, mcnemar, paired_bootstrap
@@ -21,8 +21,6 @@ from janus_core.errors import UserError
 from janus_core.scores import Aggregate, Score, ScoreCard, Unit
 
 Verdict = Literal["first is better", "second is better", "same on every item", "noise", "not tested"]
-FEW = 20
-"""Clusters below which a percentile interval is known to be too narrow."""
 
 
 @dataclass(slots=True)
@@ -155,12 +153,14 @@ def _rows(
     seeds = keyed(seed, protocol)
     one_items, other_items = matched.items
     differences = paired_bootstrap(one_items, other_items, aggregate, resamples=resamples, seed=seeds)
-    return [
-        _tested(one.card, score, matched, (values[0][score.name], values[1][score.name]), differences, warnings)
-        if score.name in differences
-        else _untested(one.card, other.card, score, warnings)
-        for score in shared
-    ]
+    rows = []
+    for score in shared:
+        own = tuple(each.get(score.name, math.nan) for each in values)
+        if any(map(math.isnan, own)) and not math.isnan(score.value):
+            rows.append(_untested(one.card, other.card, score, warnings))  # it cannot be had from the items
+        else:
+            rows.append(_tested(one.card, score, matched, (own[0], own[1]), differences[score.name], warnings))
+    return rows
 
 
 def _untested(one: ScoreCard, other: ScoreCard, score: Score, warnings: list[str]) -> Row:
@@ -175,27 +175,27 @@ def _tested(
     score: Score,
     matched: Matched,
     values: tuple[float, float],
-    differences: dict[str, Difference],
+    difference: Difference,
     warnings: list[str],
 ) -> Row:
     first, second = matched.items
     clusters = len(Clusters.of(first))
     row = Row(card.protocol, card.version, score.name, score.unit, len(first), clusters, *values)
-    row.difference, row.warnings = differences[score.name], list(warnings)
+    row.difference, row.warnings = difference, list(warnings)
     points = [[item.score for item in items] for items in matched.items]
     row.mcnemar = mcnemar(*points)
     is_mean = row.mcnemar is not None and all(
         math.isclose(value, sum(item.score or 0 for item in items) / len(items), rel_tol=1e-9, abs_tol=1e-12)
         for value, items in zip(values, matched.items, strict=True)
     )
-    row.p = row.mcnemar.p if row.mcnemar is not None and is_mean and clusters == len(first) else row.difference.p
-    if math.isnan(row.difference.value):
+    row.p = row.mcnemar.p if row.mcnemar is not None and is_mean and clusters == len(first) else difference.p
+    if math.isnan(difference.value):
         row.p = math.nan
         row.warnings.append("not defined in one of the runs")
     if [(i.score, i.parsed, i.facts) for i in first] == [(i.score, i.parsed, i.facts) for i in second]:
         row.verdict = "same on every item"
-    if row.difference.interval.undefined:
-        row.warnings.append(f"not defined in {row.difference.interval.undefined} of the resamples; they are left out")
+    if difference.interval.undefined:
+        row.warnings.append(f"not defined in {difference.interval.undefined} of the resamples; they are left out")
     if clusters < FEW:
         row.warnings.append(f"{clusters} independent items are too few for an interval to be trusted")
     return row

@@ -169,6 +169,10 @@ def test_a_distance_of_sets_has_no_test() -> None:
     found = compare(run("a", one), run("b", other), aggregates=aggregates)
     assert only(found).verdict == "not tested" and math.isnan(only(found).p)
     assert "+0.75" in found.text() and "no interval" in found.text()
+    for each in (one, other):  # pictures are items, but the distance cannot be had from them
+        each.items = [ScoredItem(str(n), str(n), None) for n in range(30)]
+    again = compare(run("a", one), run("b", other), aggregates=lambda card: lambda items: {"FID": math.nan})
+    assert (only(again).first, only(again).second, only(again).verdict) == (8.5, 9.25, "not tested")
 
 
 def test_facts_are_json_and_names_differ() -> None:

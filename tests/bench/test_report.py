@@ -156,6 +156,9 @@ def test_seeds_are_one_line_with_their_spread() -> None:
     assert two.cells[told.columns[0]].interval is None and two.cells[told.columns[0]].deviation is not None
     with pytest.raises(UserError, match="seed 1 twice"):
         gather([*runs(), runs()[3]], (), aggregates)
+    unnamed = gather([run(name, 0.6, group="g") for name in ("one", "two")], (), aggregates)
+    assert [line.kind for line in unnamed.lines] == ["seeds"]
+    assert {name for name, _ in unnamed.cards} == {"g, one", "g, two"}
 
 
 def test_stand_ins_are_named_and_give_no_number() -> None:
@@ -175,6 +178,7 @@ def test_stand_ins_are_named_and_give_no_number() -> None:
 def test_warnings_versions_and_random_weights_are_told() -> None:
     some = runs()
     some[0].results["pope@random"].card.warnings.append("two answers were odd")
+    del some[3].results["geneval@official"].card.items[20:]
     newer = stored(some[1].about, "pope@random", 0.5, version=2)
     results = {**some[1].results, "pope@random": newer}
     some[1] = Run(some[1].folder, some[1].about, results)
@@ -185,6 +189,8 @@ def test_warnings_versions_and_random_weights_are_told() -> None:
     assert "untrained: RANDOM weights, never trained: adapters.image" in text
     assert "pope@random: versions 1, 2 are not comparable; a column each" in text
     assert "run differently: options" in text
+    assert "geneval@official: 10 independent items are too few for an interval to be trusted" in text
+    assert "geneval@official: no interval over seeds: the seeds were measured on different items" in text
     assert [c.version for c in told.columns if c.protocol == "pope@random"] == [1, 2]
     assert told.columns[1] not in told.lines[0].cells and told.columns[0] not in told.lines[1].cells
 
@@ -201,6 +207,10 @@ def test_papers_stand_in_the_column_of_their_protocol() -> None:
     assert lines["Janus-1.3B"].cells[mean3].differs == "measured as pope@random, not pope@mean3"
     assert lines["Show-o"].cells[mean3].differs == COPIED
     assert set(footnotes(told).values()) == {"a", "b"}
+    marked = sum(bool(cell.differs) for line in told.papers for cell in line.cells.values())
+    assert (
+        f"{marked} of the papers' numbers are not of the protocol of their column; a letter says why" in told.warnings
+    )
     points = Score("score", 50.0, 10, unit="points", task="understanding")
     scaled = Stored(ScoreCard("pope", "pope@random", 1, [points]), about, {})
     cell = gather([Run(Path("m"), about, {"pope@random": scaled})], rows).papers[0].cells

@@ -64,7 +64,6 @@ class Line:
 
     Attributes:
         random: parts whose weights are random and were never trained.
-        sources: papers and tables, or nothing.
         refused: columns whose number must not be shown.
     """
 
@@ -72,7 +71,6 @@ class Line:
     kind: Kind
     cells: dict[Column, Cell] = field(default_factory=dict)
     random: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
     refused: frozenset[Column] = frozenset()
 
 

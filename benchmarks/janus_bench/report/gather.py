@@ -11,6 +11,7 @@ from janus_bench.headline import headlines
 from janus_bench.papers.rows import PaperRow
 from janus_bench.plugin import SUITE
 from janus_bench.report.contents import Cell, Column, Line, Report
+from janus_bench.statistics.bootstrap import FEW
 from janus_bench.statistics.matched import match
 from janus_bench.statistics.seeds import LEAST, OverSeeds, over_seeds
 from janus_bench.stored import Run, Stored
@@ -46,10 +47,10 @@ def gather(runs: Sequence[Run], papers: Sequence[PaperRow] = (), aggregates: Agg
                 line.cells[column] = _cell(column, stored, aggregates, report.warnings, name)
         report.lines.append(line)
         for run in members:
-            told = name if len(members) == 1 else f"{name}, seed {run.about.seed}"
+            told = name if len(members) == 1 else f"{name}, {_seed(run)}"
             report.cards += [(told, stored) for protocol, stored in run.results.items() if protocol not in stand_ins]
-    report.warnings += _warnings(report)
     _add_papers(report, papers)
+    report.warnings += [*_warnings(report), *_between(report)]
     return report
 
 
@@ -61,7 +62,7 @@ def _groups(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
         groups.setdefault(key, []).append(run)
     found: list[tuple[str, list[Run]]] = []
     for (kind, group), members in groups.items():
-        seeds = [run.about.seed for run in members]
+        seeds = [run.about.seed for run in members if run.about.seed is not None]
         if len(set(seeds)) < len(seeds):
             raise UserError(
                 f"the group {group!r} holds seed {max(seeds, key=seeds.count)} twice",
@@ -72,6 +73,10 @@ def _groups(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     return [
         (name if names.count(name) == 1 else f"{name} ({members[0].folder.name})", members) for name, members in found
     ]
+
+
+def _seed(run: Run) -> str:
+    return run.folder.name if run.about.seed is None else f"seed {run.about.seed}"
 
 
 def _columns(runs: Sequence[Run]) -> list[Column]:
@@ -139,6 +144,7 @@ def _baselines(columns: Sequence[Column], runs: Sequence[Run]) -> dict[Column, d
 
 
 def _warnings(report: Report) -> list[str]:
+    """What must be known of single lines."""
     found = [
         f"{line.name}: RANDOM weights, never trained: {', '.join(line.random)}" for line in report.own if line.random
     ]
@@ -148,9 +154,18 @@ def _warnings(report: Report) -> list[str]:
         if card.missing or card.unparsed:
             counts = f"{card.missing} have no prediction and {card.unparsed} could not be read"
             told.setdefault(f"{card.protocol}: of {len(card.items)} items {counts}", []).append(name)
+        clusters = len({item.cluster for item in card.items})
+        if card.items and clusters < FEW:
+            few = f"{card.protocol}: {clusters} independent items are too few for an interval to be trusted"
+            told.setdefault(few, []).append(name)
         for warning in card.warnings:
             told.setdefault(f"{card.protocol}: {warning}", []).append(name)
-    found += [f"{sentence} ({', '.join(names)})" for sentence, names in told.items()]
+    return found + [f"{sentence} ({', '.join(names)})" for sentence, names in told.items()]
+
+
+def _between(report: Report) -> list[str]:
+    """What must be known before two lines of a column are held against each other."""
+    found: list[str] = []
     versions: dict[str, set[int]] = {}
     for column in report.columns:
         versions.setdefault(column.protocol, set()).add(column.version)
@@ -169,6 +184,8 @@ def _warnings(report: Report) -> list[str]:
                 found.append(
                     f"{protocol}: {cards[0][0]} and {name} were measured on different numbers of items: {counts}"
                 )
+    if marked := sum(bool(cell.differs) for line in report.papers for cell in line.cells.values()):
+        found.append(f"{marked} of the papers' numbers are not of the protocol of their column; a letter says why")
     return found
 
 
@@ -188,7 +205,6 @@ def _add_papers(report: Report, rows: Sequence[PaperRow]) -> None:
                 continue
             scale = {("share", "points"): 100.0, ("points", "share"): 0.01}.get((row.unit, column.unit), 1.0)
             line.cells[column] = Cell(scale * row.value, differs=row.warning(column.protocol), note=row.note)
-            line.sources = tuple(dict.fromkeys([*line.sources, row.source]))
             links[row.source] = row.url
     report.lines += sorted((line for line in lines.values() if line.cells), key=lambda line: -len(line.cells))
     report.links = links

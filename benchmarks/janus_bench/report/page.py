@@ -10,7 +10,7 @@ from janus_bench.report.contents import Cell, Column, Line, Report
 from janus_bench.report.details import all_scores
 from janus_bench.report.dots import dots
 from janus_bench.report.numbers import DASH, UNITS, deviation_text, footnotes, interval_text
-from janus_bench.report.scatter import pairs, scatter
+from janus_bench.report.scatter import pairs, scatter, title
 from janus_bench.report.style import STYLE
 from janus_bench.table import shown
 
@@ -32,21 +32,21 @@ ROWS = (
 
 def page(report: Report) -> str:
     """The whole page."""
-    shown = [(name, title, parts) for name, title, parts in _sections(report) if parts]
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in shown)
+    shown = [section for section in _sections(report) if section[2]]
+    links = "".join(f'<li><a href="#{name}">{heading}</a></li>' for name, heading, _ in shown)
     body = "".join(
-        f'<section id={name} aria-labelledby="{name}-h"><h2 id="{name}-h">{title}</h2>{parts}</section>'
-        for name, title, parts in shown
+        f'<section id={name} aria-labelledby="{name}-h"><h2 id="{name}-h">{heading}</h2>{parts}</section>'
+        for name, heading, parts in shown
     )
     counts = (
         f"{_many(len(report.own), 'model')} measured, {_many(len(report.papers), 'row')} of papers, "
         f"{_many(len({column.protocol for column in report.columns}), 'protocol')}"
     )
-    title = html.escape(", ".join(line.name for line in report.own))
+    names = html.escape(", ".join(line.name for line in report.own))
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f'<meta name=color-scheme content="light dark"><title>Benchmarks: {title}</title><style>{STYLE}</style>'
+        f'<meta name=color-scheme content="light dark"><title>Benchmarks: {names}</title><style>{STYLE}</style>'
         f"</head><body><header><h1>Benchmarks</h1><p class=soft>{counts}</p>"
         f'<nav aria-label="On this page"><ul>{links}</ul></nav></header><main>{body}</main></body></html>\n'
     )
@@ -55,7 +55,7 @@ def page(report: Report) -> str:
 def _sections(report: Report) -> list[tuple[str, str, str]]:
     """(id, title, content) in the order of the page; without content where there is nothing to tell."""
     sides = [
-        (f"{across.protocol} and {up.protocol}", scatter(report, across, up, f"scatter-{number}"))
+        (title(across, up), scatter(report, across, up, f"scatter-{number}"))
         for number, (across, up) in enumerate(pairs(report))
     ]
     rows = [

@@ -27,6 +27,13 @@ def pairs(report: Report) -> list[tuple[Column, Column]]:
     return found
 
 
+def title(across: Column, up: Column) -> str:
+    """Of the picture."""
+    if across.protocol == up.protocol:
+        return f"{across.protocol}: {across.score} and {up.score}"
+    return f"{across.protocol} and {up.protocol}"
+
+
 def scatter(report: Report, across: Column, up: Column, name: str) -> str:
     """SVG: further right and further up is better; the axis of a distance is reversed."""
     lines = _both(report, across, up)
@@ -51,8 +58,9 @@ def scatter(report: Report, across: Column, up: Column, name: str) -> str:
         marks = [*_point(one, across, up, x, y), *marks]  # one's own points lie on top
         labels += _label(one, at, taken)
     told = "; ".join(f"{o.name} {value_text(o.cells[across], across)} and {value_text(o.cells[up], up)}" for o in lines)
-    title = f"{across.protocol} against {up.protocol}"
-    return picture(name, title, f"Understanding and generation: {told}.", WIDTH, HEIGHT, [*body, *marks, *labels])
+    return picture(
+        name, title(across, up), f"Understanding and generation: {told}.", WIDTH, HEIGHT, [*body, *marks, *labels]
+    )
 
 
 def _both(report: Report, across: Column, up: Column) -> list[Line]:

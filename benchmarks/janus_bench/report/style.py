@@ -46,7 +46,7 @@ sup a { color: var(--mark); text-decoration: none }
 .care { border-left: 3px solid var(--mark); padding: .1rem 0 .1rem 1rem; margin: 0 }
 .care ul { padding-left: 1.1rem; margin: .4rem 0 } .care li { max-width: 60rem; overflow-wrap: anywhere }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(31rem, 100%), 1fr)); gap: 1.1rem }
-figure { margin: 0; padding: .9rem 1rem .6rem; border: 1px solid var(--rule); border-radius: 10px;
+figure { margin: 0; max-width: 46rem; padding: .9rem 1rem .6rem; border: 1px solid var(--rule); border-radius: 10px;
   background: var(--card) }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, "Segoe UI", Roboto, sans-serif;
   fill: var(--ink) }

@@ -19,6 +19,8 @@ from janus_bench.statistics.means import Mean, find_means
 from janus_core.scores import Aggregate, ScoredItem
 
 RESAMPLES = 1000
+FEW = 20
+"""Clusters below which a percentile interval is known to be too narrow."""
 CELLS = 4_000_000
 """Draws that are held at a time."""
 PROBES = 5
