@@ -22,7 +22,7 @@ from janus_core.config.provenance import provenance
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 
-PREDICTIONS, PAGE = "predictions", "page.html"
+PAGE = "page.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def run_benchmark(benchmark: ChosenBenchmark, session: Session, how: How, folder
         work = Work(
             session,
             benchmark.protocol.name,
-            (folder or Path(nowhere)) / PREDICTIONS,
+            folder or Path(nowhere),
             data=_data(how.data, benchmark.spec.name),
             limit=how.limit,
             seed=how.seed,

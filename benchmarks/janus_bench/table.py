@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from janus_bench.aligned import aligned
 from janus_bench.stored import Stored
 from janus_core.scores import Score, Unit
 
@@ -28,9 +29,7 @@ def text_table(stored: Stored) -> str:
                 _named(score, "ceilings"),
             ]
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(6)]
-    texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([texts[0], "-" * max(map(len, texts)), *texts[1:], *_notes(stored)])
+    return "\n".join([*aligned(lines), *_notes(stored)])
 
 
 def shown(value: float, unit: Unit) -> str:

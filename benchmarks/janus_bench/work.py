@@ -21,6 +21,7 @@ from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import Message, Picture, Question, Sampling
 
+PREDICTIONS, KEPT = "predictions", "kept"
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
@@ -40,6 +41,7 @@ class Work:
     """What `janus_core.interfaces.BenchmarkWork` promises, for a session and a folder.
 
     Args:
+        folder: of the benchmark in its run; ``predictions`` below it is the benchmark's, ``kept`` ours.
         batch_size: questions or pictures computed together; part of what a stopped run must keep.
     """
 
@@ -55,7 +57,9 @@ class Work:
         batch_size: int = 16,
         progress: Progress = silent,
     ) -> None:
-        self.session, self.protocol, self.folder = session, protocol, folder
+        self.session, self.protocol = session, protocol
+        # apart: a benchmark may give its own files any name
+        self.folder, self.kept = folder / PREDICTIONS, folder / KEPT
         self.data, self.limit, self.seed, self.batch_size = data, limit, seed, batch_size
         self.progress = progress
 
@@ -86,7 +90,7 @@ class Work:
     ) -> list[Picture]:
         """See `BenchmarkWork.draw`."""
         chosen = Sampling() if sampling is None else sampling
-        folder = self.folder / name
+        folder = self.kept / name
         wanted = [Question(f"{p}-{n}", prompt) for p, prompt in enumerate(prompts) for n in range(images_per_prompt)]
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -109,7 +113,7 @@ class Work:
             path = folder / f"{question.id}.png"
             if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
                 raise UserError(
-                    f"{path} is not the picture that was drawn", f"remove {self.folder} to draw and score again"
+                    f"{path} is not the picture that was drawn", f"remove {self.kept} to draw and score again"
                 )
             prompt, number = question.id.split("-")
             found.append(Picture(path, int(prompt), int(number)))
@@ -123,7 +127,7 @@ class Work:
         compute: Callable[[Sequence[Question], int], Sequence[Any]],
     ) -> list[Any]:
         """What ``compute`` gives for each question, batch by batch; finished batches are read."""
-        kept = KeptBatches(self.folder / f"{name.replace(' ', '-')}.jsonl")
+        kept = KeptBatches(self.kept / f"{name.replace(' ', '-')}.jsonl")
         results: list[Any] = []
         for start in self.progress(range(0, len(questions), self.batch_size), name):
             part = questions[start : start + self.batch_size]

@@ -72,7 +72,7 @@ def test_answers_are_those_of_the_session_and_go_on_after_a_stop(
     Stops.after = 2
     with pytest.raises(KeyboardInterrupt):
         Work(stops, "p", tmp_path, batch_size=2).answer("answers", asked, max_new_tokens=4)
-    file = tmp_path / "answers.jsonl"
+    file = tmp_path / "kept" / "answers.jsonl"
     assert len(file.read_text().splitlines()) == 2
     with file.open("ab") as torn:
         torn.write(b'{"start": 4, "key": "c0')  # what a kill in the middle of a write leaves
@@ -123,7 +123,7 @@ def test_drawings_are_keyed_by_their_number_and_go_on_after_a_stop(
     Stops.after = 1
     assert drawn(stops) == [drawing.image.tobytes() for drawing in whole]
     assert len({drawing.image.tobytes() for drawing in whole}) > 1
-    Image.new("RGB", (8, 8)).save(tmp_path / "drawings" / "1-2.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "kept" / "drawings" / "1-2.png")
     with pytest.raises(UserError, match=r"1-2\.png is not the picture that was drawn"):
         drawn(session)
 
@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_and_started_again_gives_the_same_table(tmp_path: P
     for lines in (3, 14):  # once while it answers, once a little later
         process = subprocess.Popen(command(killed), env=environment, stdout=subprocess.DEVNULL)
         while process.poll() is None:
-            kept = [len(file.read_text().splitlines()) for file in (folder / "predictions").glob("*.jsonl")]
+            kept = [len(file.read_text().splitlines()) for file in (folder / "kept").glob("*.jsonl")]
             if sum(kept) >= lines:
                 process.send_signal(signal.SIGKILL)
                 kills += 1

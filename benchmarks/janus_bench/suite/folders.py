@@ -1,10 +1,8 @@
-"""Pictures in folders."""
+"""Finds pictures in folders."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from PIL import Image, UnidentifiedImageError
 
 from janus_core.errors import UserError
 
@@ -21,16 +19,3 @@ def picture_files(folder: Path) -> list[Path]:
     if not found:
         raise UserError(f"{folder} holds no pictures", f"files that end in {', '.join(sorted(ENDINGS))}")
     return found
-
-
-def open_picture(path: Path) -> Image.Image:
-    """A file as RGB.
-
-    Raises:
-        UserError: it is no picture.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"{path} cannot be read: {error}", "remove or replace the file") from None

@@ -46,14 +46,18 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, exact: bool = False) -> str:
     """The text of a UTF-8 file, with or without a byte order mark.
+
+    Args:
+        exact: keep the ends of lines as they are; else each becomes a line feed.
 
     Raises:
         UserError: it cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="" if exact else None) as file:
+            return file.read()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
     except UnicodeDecodeError as error:

@@ -34,7 +34,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
         # a picture in base64 is longer than the module's limit, which holds for the whole process
         former = csv.field_size_limit(sys.maxsize)
         try:
-            text = io.StringIO(read_text(path), newline="")
+            text = io.StringIO(read_text(path, exact=True), newline="")
             lines = list(csv.reader(text, delimiter="," if path.suffix == ".csv" else "\t"))
         except csv.Error as error:
             raise UserError(f"{path} is not a table: {error}", "is this the right file, and whole?") from None
@@ -60,10 +60,11 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     """Write tab-separated values; cells that need quotes get them."""
+    lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
+    # the module does not see that a carriage return needs quotes, where lines end with a line feed
+    quoting = csv.QUOTE_ALL if any("\r" in cell for line in lines for cell in line) else csv.QUOTE_MINIMAL
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([row.get(name, "") for name in columns] for row in rows)
+        csv.writer(file, delimiter="\t", lineterminator="\n", quoting=quoting).writerows(lines)
 
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")

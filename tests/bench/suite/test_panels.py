@@ -132,7 +132,7 @@ def test_wrong_folders_and_routes_are_told(session: Session, pictures: Path, tmp
     (tmp_path / "test" / "loose.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"loose\.png lies in no class"):
         run(session, "encoder_panel", tmp_path)
-    with pytest.raises(UserError, match=r"loose\.png cannot be read"):
+    with pytest.raises(UserError, match=r"loose\.png is not a picture"):
         run(session, "tokenizer_panel", tmp_path)
     with pytest.raises(UserError, match="no generation tokenizer"):
         run(Session(tiny.build(tiny.recipe("understanding"))), "tokenizer_panel", pictures)

@@ -11,10 +11,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from janus_bench.opening import open_rgb
 from janus_bench.suite.encoder_panel.options import EncoderPanelOptions
 from janus_bench.suite.encoder_panel.probes import linear, nearest
 from janus_bench.suite.encoder_panel.spec import SPEC
-from janus_bench.suite.folders import open_picture, picture_files
+from janus_bench.suite.folders import picture_files
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
 from janus_core.interfaces import BenchmarkWork, BuildContext, Features, device_of
@@ -85,7 +86,7 @@ class EncoderPanel:
         model.eval()
         rows = []
         for start in work.progress(range(0, len(files), BATCH), "reading features"):
-            images = [open_picture(path) for path, _ in files[start : start + BATCH]]
+            images = [open_rgb(path) for path, _ in files[start : start + BATCH]]
             inputs: Any = transform.collate([transform(image) for image in images])
             features: Features = model.encoders[route](move(inputs, device_of(model)))
             if self.options.features == "adapter":

@@ -74,7 +74,11 @@ class Seed(AskedBenchmark):
         annotations = write_questions(work.folder, items)
         predictions = write_losses(work.folder, [(item, ranked[item.id]) for item in items])
         card = self.score(work.protocol, predictions, annotations)
-        card.settings |= {"system": system, "loss": "mean of the option's tokens, nats"}
+        card.settings |= {
+            "prompts": self.style(work.protocol),
+            "system": system,
+            "loss": "mean of the option's tokens, nats",
+        }
         return card
 
     def write(self, protocol: str, data: Path, answers: Mapping[str, str], folder: Path) -> tuple[Path, Path | None]:

@@ -13,7 +13,8 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 from janus_bench.features.distance import frechet_of
 from janus_bench.features.extractors import extractor
-from janus_bench.suite.folders import open_picture, picture_files
+from janus_bench.opening import open_rgb
+from janus_bench.suite.folders import picture_files
 from janus_bench.suite.tokenizer_panel.options import TokenizerPanelOptions
 from janus_bench.suite.tokenizer_panel.spec import SPEC
 from janus_core.errors import UserError
@@ -52,7 +53,7 @@ class TokenizerPanel:
         after: list[Image] = []
         for start in work.progress(range(0, len(files), BATCH), "reconstructing"):
             part = files[start : start + BATCH]
-            pixels, drawn, codes = _reconstructed(session, [open_picture(path) for path in part], layout)
+            pixels, drawn, codes = _reconstructed(session, [open_rgb(path) for path in part], layout)
             names = [path.relative_to(work.data).as_posix() for path in part]
             card.items += _items(names, pixels, drawn)
             for number, count in enumerate(counts):
