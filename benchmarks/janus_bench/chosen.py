@@ -48,17 +48,18 @@ class ChosenBenchmark:
         return cast(Benchmark, factory(self.component.options, BuildContext()))
 
 
-def chosen_benchmark(choice: ComponentChoice, protocol: str | None = None) -> ChosenBenchmark:
+def chosen_benchmark(choice: ComponentChoice, protocol: str | None = None, place: str = "benchmark") -> ChosenBenchmark:
     """The benchmark of a choice whose ``type`` is ``name`` or ``name@protocol``.
 
     Args:
         protocol: its name with or without ``name@`` before it; None: the one in ``type``, or the first.
+        place: where the choice is written, for messages.
 
     Raises:
         UserError: there is no such benchmark or protocol, or an option is wrong; the nearest are named.
     """
     name, _, asked = choice.type.partition("@")
-    found = choose("benchmark", choice.model_copy(update={"type": name}), "benchmark")
+    found = choose("benchmark", choice.model_copy(update={"type": name}), place)
     spec = cast(BenchmarkSpec, found.component.spec)
     wanted = asked or None
     if protocol is not None:

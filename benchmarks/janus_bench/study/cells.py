@@ -76,10 +76,10 @@ GENERATION = ("generation_tokenizer", "generation_adapter", "generation_head")
 
 def chosen(kind: str, choice: ComponentChoice, place: str) -> dict[str, Any]:
     """A component by its full name with the options that differ from its defaults."""
-    return told(choose(kind, choice, place))
+    return described(choose(kind, choice, place))
 
 
-def told(found: Chosen) -> dict[str, Any]:
+def described(found: Chosen) -> dict[str, Any]:
     """The same of one that is chosen already."""
     options = _told(found.options) if isinstance(found.options, BaseModel) else repr(found.options)
     return {"component": found.component.qualified, "options": options}

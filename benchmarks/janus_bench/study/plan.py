@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from janus_bench.chosen import chosen_benchmark
 from janus_bench.study.budget import Budget, Matched, budget, check_matches
-from janus_bench.study.cells import content, identity, resolve, settings, told
+from janus_bench.study.cells import content, described, identity, resolve, settings
 from janus_bench.study.combine import Labels, combinations
 from janus_bench.study.file import Study
 from janus_core.config.catalog import find_recipe
@@ -106,8 +106,8 @@ def make_plan(study: Study, folder: Path) -> Plan:
     path = find_recipe(str(folder / study.recipe) if (folder / study.recipe).exists() else study.recipe).resolve()
     values, _ = read_extended(path)
     shared = settings(study.set)
-    wanted = [chosen_benchmark(choice) for choice in study.benchmarks]
-    measured = [told(one.component) | {"protocol": one.id, "version": one.protocol.version} for one in wanted]
+    wanted = [chosen_benchmark(choice, place=f"benchmarks.{index}") for index, choice in enumerate(study.benchmarks)]
+    measured = [described(one.component) | {"protocol": one.id, "version": one.protocol.version} for one in wanted]
     if study.data is not None and not (folder / study.data).is_dir():
         raise UserError(f"study {study.name}: data: {folder / study.data} is no folder", "correct the path")
     rows: dict[str, Row] = {}
