@@ -1,0 +1,47 @@
+"""What is asked of a library of vision models."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from torch import Tensor, nn
+
+from janus_wrap.options import Facts, WrapOptions
+
+MODULES = {
+    "timm": "janus_wrap.timm_models",
+    "open_clip": "janus_wrap.open_clip_models",
+    "transformers": "janus_wrap.transformers_models",
+}
+
+
+class Library(Protocol):
+    """A module of this package: one a library."""
+
+    def build(self, facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
+        """The model with random weights, without classifier; works under ``torch.device("meta")``.
+
+        Raises:
+            ValueError: the library refuses the size or the settings.
+        """
+        ...
+
+    def tokens(self, trunk: nn.Module, pixels: Tensor) -> Tensor:
+        """[B, 3, S, S] -> patches or cells in raster order, [B, N, width], without class and register tokens."""
+        ...
+
+    def load(self, trunk: nn.Module, options: WrapOptions, folder: Path) -> None:
+        """Read ``options.weights`` strictly; `WeightsError` if they cannot be read or do not fit."""
+        ...
+
+
+def library(name: str) -> Library:
+    """The module of a library; imports it."""
+    return cast(Library, importlib.import_module(MODULES[name]))
+
+
+def raster(found: Tensor, *, channels_last: bool = False) -> Tensor:
+    """A map [B, C, h, w] (or [B, h, w, C]) -> [B, h * w, C]."""
+    return found.flatten(1, 2) if channels_last else found.flatten(2).transpose(1, 2)
