@@ -26,8 +26,13 @@ SPEC = "what there is, as data; imports no torch"
 OPTIONS = "the options, with their descriptions"
 RECIPE = "a model that uses it, to train and to try"
 TRAIN = "janus train recipe.yaml --out runs/first --set stages.unify.steps=100"
-ANSWER = (TRAIN, 'janus answer picture.png "how many objects are there?" --model runs/first')
-DRAW = (TRAIN, 'janus draw "a cat at the top left on a blue background" --model runs/first --out drawn.png')
+SCENE = 'janus draw "a cat at the top left on a blue background" '
+ANSWER = (
+    TRAIN,
+    f"{SCENE}--out scene.png",
+    'janus answer scene.png "how many objects are there?" --model runs/first',
+)
+DRAW = (TRAIN, f"{SCENE}--model runs/first --out drawn.png")
 
 KINDS: dict[str, ScaffoldKind] = {
     "encoder": ScaffoldKind(

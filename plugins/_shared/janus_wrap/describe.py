@@ -72,7 +72,7 @@ def wrapped(
     Options.facts = facts
     try:
         count, width = shape_of(Options(weights="none"))
-    except (ValueError, NotImplementedError, RuntimeError, AttributeError, TypeError) as error:
+    except (ValueError, RuntimeError, AttributeError, TypeError, AssertionError) as error:
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"--wrap {facts.library}:{facts.model}: its features are no tokens of a picture: {text[:300]}",
@@ -101,7 +101,7 @@ def _tiny(kind: type[WrapOptions], candidates: Sequence[Mapping[str, Any]], pixe
             options = kind(weights="none", image_size=side, config=dict(config))
             try:
                 shape_of(options)
-            except (ValueError, RuntimeError, TypeError, IndexError):
+            except (ValueError, RuntimeError, TypeError, IndexError, AssertionError):
                 continue
             return options
     return kind(weights="none")

@@ -60,7 +60,7 @@ def describe(model: str) -> Wrapped:
     published = {"tag": f"open_clip's {name}:{tag}"} if tag else {}
     return wrapped(
         facts,
-        [*TINY, *_small_trunk(facts)],
+        _small_trunk(facts) or TINY,
         distribution="open-clip-torch",
         requires=("open-clip-torch>=3.3,<4", "timm>=1.0.31"),
         weights={

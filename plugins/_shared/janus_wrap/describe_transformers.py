@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def _found(model: str) -> tuple[Any, Any, str]:
             ) from error
     else:
         kind: Any = getattr(transformers, model, None)
-        if not (isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel) and kind.config_class):
+        if not (inspect.isclass(kind) and issubclass(kind, transformers.PreTrainedModel)):
             names = {name for entry in MODEL_MAPPING_NAMES.values() for name in _names(entry)}
             raise unknown_model("transformers", model, sorted(names | set(MODEL_MAPPING_NAMES)))
         return kind, None, ""

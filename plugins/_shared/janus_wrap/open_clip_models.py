@@ -21,12 +21,15 @@ def build(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
     vision = {**known["vision_cfg"], "timm_model_pretrained": False, "image_size": image_size, **config}
     try:
         # Private, but the only way that builds no text tower; a test compares it with the full model.
-        visual: nn.Module = _build_vision_tower(known["embed_dim"], vision, bool(known.get("quick_gelu")))
+        visual: Any = _build_vision_tower(known["embed_dim"], vision, bool(known.get("quick_gelu")))
+        trunk = getattr(visual, "trunk", None)
+        if hasattr(trunk, "set_input_size"):  # open_clip notes the size, but leaves timm's positions as they are
+            trunk.set_input_size(img_size=image_size)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise ValueError(
             f"open_clip does not build {facts.model} at {image_size} pixels with {config}: {error}"
         ) from error
-    return visual
+    return visual  # type: ignore[no-any-return]
 
 
 def tokens(trunk: Any, pixels: Tensor) -> Tensor:
