@@ -123,7 +123,7 @@ def _wrap_words(licence: str, wrapped: Wrapped) -> dict[str, str]:
         "library": wrapped.library,
         "version": wrapped.version,
         "model": wrapped.model,
-        "summary": literal(f"{wrapped.model} of {wrapped.library}: its last features, one token a patch or cell"),
+        "summary": literal(f"{wrapped.model} of {wrapped.library}: its last features"),
         "presets": literal({"tiny": wrapped.tiny}, 8, len("presets=")),
         "capabilities": literal(wrapped.capabilities, 8, len("capabilities=")),
         "requires": literal(wrapped.requires, 8, len("requires=")),

@@ -31,8 +31,8 @@ class Desk:
 
     def install(self, distribution: str) -> None:
         """``pip install DISTRIBUTION``, from its folder and without the index."""
-        words = ["-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(self.site), distribution]
-        subprocess.run([sys.executable, *words], cwd=self.folder, check=True)
+        words = ["-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(self.site)]
+        subprocess.run([sys.executable, *words, str(self.folder / distribution)], check=True)
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Python with what is installed here."""

@@ -109,7 +109,7 @@ def _tiny(kind: type[WrapOptions], candidates: Sequence[Mapping[str, Any]], pixe
 
 def _meta(options: WrapOptions) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return library(options.facts.library).build(options.facts, options.side, options.config)
+        return library(options.facts.library).build_trunk(options.facts, options.side, options.config)
 
 
 def _parameters(options: WrapOptions) -> int:
@@ -118,7 +118,7 @@ def _parameters(options: WrapOptions) -> int:
 
 def _unused(options: WrapOptions) -> tuple[str, ...]:
     """Prefixes of the parameters that no gradient reaches, as names of `WrappedEncoder`."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.enable_grad():
         encoder = WrappedEncoder(options).eval()
         encoder(torch.zeros(2, 3, options.side, options.side)).tokens.sum().backward()
     named = list(encoder.named_parameters())

@@ -16,7 +16,7 @@ from janus_open_clip.facts import CLIP, Preprocessing
 from janus_open_clip.tower import check_activation
 from janus_registry.errors import did_you_mean
 from janus_wrap.describe import unknown_model, wrapped
-from janus_wrap.open_clip_models import build
+from janus_wrap.open_clip_models import build_trunk
 from janus_wrap.options import Facts
 
 TINY: tuple[dict[str, Any], ...] = (
@@ -40,13 +40,14 @@ def describe(model: str) -> Wrapped:
     if tag and tag not in tags:
         known = ", ".join(tags) or "it has none"
         raise UserError(f"--wrap open_clip:{model}: there is no tag {tag!r}{did_you_mean(tag, tags)}", f"tags: {known}")
-    if tag:
+    vision = open_clip.get_model_config(name)["vision_cfg"]
+    if tag and "timm_model_name" not in vision and isinstance(vision.get("layers"), int):  # others have no QuickGELU
         try:
             check_activation(name, tag)
         except ValueError as error:
             raise UserError(f"--wrap open_clip:{model}: {error}", "write that name in place of it") from error
     prepared = _prepared(name, [tag] if tag else tags)
-    side = open_clip.get_model_config(name)["vision_cfg"].get("image_size", 224)
+    side = vision.get("image_size", 224)
     facts = Facts(
         library="open_clip",
         model=name,
@@ -90,7 +91,7 @@ def _prepared(name: str, tags: Sequence[str]) -> Preprocessing:
 def _small_trunk(facts: Facts) -> list[dict[str, Any]]:
     """A small timm model of the same class, for towers that are timm's."""
     with torch.device("meta"):
-        trunk: Any = getattr(build(facts, facts.image_size, {}), "trunk", None)
+        trunk: Any = getattr(build_trunk(facts, facts.image_size, {}), "trunk", None)
         for name in timm.list_models("test_*") + ["eva02_tiny_patch14_224"] if trunk is not None else []:
             if type(timm.create_model(name)) is type(trunk):
                 return [{"timm_model_name": name}]

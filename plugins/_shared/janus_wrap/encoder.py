@@ -33,7 +33,7 @@ class WrappedEncoder(nn.Module):
         super().__init__()
         self.options, self.image_size = options, options.side
         self.num_tokens, self.width = shape_of(options)
-        self.trunk = library(options.facts.library).build(options.facts, options.side, options.config)
+        self.trunk = library(options.facts.library).build_trunk(options.facts, options.side, options.config)
         self._empty = any(tensor.is_meta for tensor in (*self.trunk.parameters(), *self.trunk.buffers()))
         self.register_load_state_dict_post_hook(_restore_buffers)  # type: ignore[no-untyped-call]
 
@@ -61,7 +61,7 @@ def _restore_buffers(encoder: WrappedEncoder, _: Any) -> None:
     if wanted:
         options = encoder.options
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            twin = library(options.facts.library).build(options.facts, options.side, options.config)
+            twin = library(options.facts.library).build_trunk(options.facts, options.side, options.config)
         made = dict(twin.named_buffers())
         for name, buffer in wanted.items():
             buffer.copy_(made[name])
@@ -77,7 +77,7 @@ def shape_of(options: WrapOptions) -> tuple[int, int]:
 def _shape(model: type[WrapOptions], side: int, config: str) -> tuple[int, int]:
     options = model(weights="none", image_size=side, config=json.loads(config))
     with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
-        trunk = library(options.facts.library).build(options.facts, side, options.config).eval()
+        trunk = library(options.facts.library).build_trunk(options.facts, side, options.config).eval()
         found = _tokens(trunk, options, torch.zeros(1, 3, side, side))
     return int(found.shape[1]), int(found.shape[2])
 
@@ -90,7 +90,7 @@ def build(options: WrapOptions, context: BuildContext) -> WrappedEncoder:
     """
     encoder = WrappedEncoder(options)
     if options.weights != "none" and not context.skip_weights and not encoder._empty:
-        library(options.facts.library).load(encoder.trunk, options, context.folder)
+        library(options.facts.library).load_weights(encoder.trunk, options, context.folder)
     return encoder
 
 

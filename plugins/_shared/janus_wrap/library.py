@@ -20,7 +20,7 @@ MODULES = {
 class Library(Protocol):
     """A module of this package: one a library."""
 
-    def build(self, facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
+    def build_trunk(self, facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
         """The model with random weights, without classifier; works under ``torch.device("meta")``.
 
         Raises:
@@ -32,7 +32,7 @@ class Library(Protocol):
         """[B, 3, S, S] -> patches or cells in raster order, [B, N, width], without class and register tokens."""
         ...
 
-    def load(self, trunk: nn.Module, options: WrapOptions, folder: Path) -> None:
+    def load_weights(self, trunk: nn.Module, options: WrapOptions, folder: Path) -> None:
         """Read ``options.weights`` strictly; `WeightsError` if they cannot be read or do not fit."""
         ...
 

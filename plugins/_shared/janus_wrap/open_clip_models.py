@@ -1,4 +1,4 @@
-"""Vision towers of open_clip, without the text towers beside them."""
+"""Vision towers of open_clip, without the text towers beside them; the factories of encoders that wrap one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from janus_wrap import timm_models
+from janus_wrap.encoder import build as build
+from janus_wrap.encoder import build_transform as build_transform
 from janus_wrap.library import raster
 from janus_wrap.options import Facts, WrapOptions
 
 
-def build(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
-    """See `janus_wrap.library.Library.build`; ``config`` changes open_clip's ``vision_cfg``."""
+def build_trunk(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
+    """See `janus_wrap.library.Library.build_trunk`; ``config`` changes open_clip's ``vision_cfg``."""
     known = open_clip.get_model_config(facts.model)
     vision = {**known["vision_cfg"], "timm_model_pretrained": False, "image_size": image_size, **config}
     try:
         # Private, but the only way that builds no text tower; a test compares it with the full model.
         visual: Any = _build_vision_tower(known["embed_dim"], vision, bool(known.get("quick_gelu")))
-        trunk = getattr(visual, "trunk", None)
+        trunk: Any = getattr(visual, "trunk", None)
         if hasattr(trunk, "set_input_size"):  # open_clip notes the size, but leaves timm's positions as they are
             trunk.set_input_size(img_size=image_size)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
@@ -44,8 +46,8 @@ def tokens(trunk: Any, pixels: Tensor) -> Tensor:
     return found["image_intermediates"][0]  # type: ignore[no-any-return]
 
 
-def load(trunk: Any, options: WrapOptions, folder: Path) -> None:
-    """See `janus_wrap.library.Library.load`; keys of the text tower are not read."""
+def load_weights(trunk: Any, options: WrapOptions, folder: Path) -> None:
+    """See `janus_wrap.library.Library.load_weights`; keys of the text tower are not read."""
     from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 
     from janus_wrap.weights import WeightsError, download, fit, locate, read

@@ -1,4 +1,4 @@
-"""Models of timm."""
+"""Models of timm; the factories of encoders that wrap one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from janus_wrap.encoder import build as build
+from janus_wrap.encoder import build_transform as build_transform
 from janus_wrap.library import raster
 from janus_wrap.options import Facts, WrapOptions
 
@@ -18,8 +20,8 @@ PREFIXED = 8
 """No model has more class and register tokens."""
 
 
-def build(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
-    """See `janus_wrap.library.Library.build`."""
+def build_trunk(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
+    """See `janus_wrap.library.Library.build_trunk`."""
     trunk = create(facts.model, image_size, config)
     trunk.reset_classifier(0, "")
     return trunk  # type: ignore[no-any-return]
@@ -63,8 +65,8 @@ def prefix_of(count: int) -> int:
     return prefix
 
 
-def load(trunk: nn.Module, options: WrapOptions, folder: Path) -> None:
-    """See `janus_wrap.library.Library.load`; timm's own conversion of other names and sizes is applied."""
+def load_weights(trunk: nn.Module, options: WrapOptions, folder: Path) -> None:
+    """See `janus_wrap.library.Library.load_weights`; timm's own conversion of other names and sizes is applied."""
     from janus_wrap.weights import download, fit, locate, read
 
     model, side, config = options.facts.model, options.side, options.config

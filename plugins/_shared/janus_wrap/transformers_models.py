@@ -1,4 +1,4 @@
-"""Vision models of transformers."""
+"""Vision models of transformers; the factories of encoders that wrap one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import transformers
 from torch import Tensor, nn
 from transformers.utils import cached_file
 
+from janus_wrap.encoder import build as build
+from janus_wrap.encoder import build_transform as build_transform
 from janus_wrap.library import raster
 from janus_wrap.options import Facts, WrapOptions
 
@@ -19,8 +21,8 @@ PREPARED = "preprocessor_config.json"
 """What says how pixels were prepared, beside the weights."""
 
 
-def build(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
-    """See `janus_wrap.library.Library.build`; ``config`` changes the model's configuration."""
+def build_trunk(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
+    """See `janus_wrap.library.Library.build_trunk`; ``config`` changes the model's configuration."""
     kind: Any = getattr(transformers, facts.model)
     known = kind.config_class().to_dict()
     unknown = sorted(config.keys() - known.keys())
@@ -60,8 +62,8 @@ def prefix_of(config: Any, count: int, side: int) -> int:
     raise ValueError(f"{count} tokens of a picture of {side} pixels with patch_size {patch} are no square of patches")
 
 
-def load(trunk: Any, options: WrapOptions, folder: Path) -> None:
-    """See `janus_wrap.library.Library.load`; a folder of ``save_pretrained`` or a repository of the hub."""
+def load_weights(trunk: Any, options: WrapOptions, folder: Path) -> None:
+    """See `janus_wrap.library.Library.load_weights`; a folder of ``save_pretrained`` or a repository of the hub."""
     from janus_wrap.weights import HUB, WeightsError, check_stated, download, fit
 
     if options.weights == "tag":
