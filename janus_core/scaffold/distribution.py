@@ -91,7 +91,7 @@ def _fill(name: str, words: Mapping[str, str]) -> str:
 
 def _words(plan: Plan) -> dict[str, str]:
     names, wrapped = plan.names, plan.wrapped
-    summary = plan.scaffold.summary if wrapped is None else f"{wrapped.library}'s `{wrapped.model}`."
+    summary = plan.scaffold.summary if wrapped is None else f"The model `{wrapped.model}` of {wrapped.library}."
     requires = REQUIRES if wrapped is None else wrapped.requires
     rows = {
         f"{names.package}/{name}" if name in PACKAGE_FILES else name: holds
@@ -134,8 +134,8 @@ def _wrap_words(licence: str, wrapped: Wrapped) -> dict[str, str]:
 
 def _notes(wrapped: Wrapped) -> str:
     measured = ", ".join(f"{value:,} {name}" for name, value in wrapped.measured.items())
-    rows = "\n".join(f"| `{value}` | {meaning} |" for value, meaning in wrapped.weights.items())
-    return f"The whole model: {measured}.\n\n| `weights` | |\n|---|---|\n{rows}\n\n"
+    rows = "\n".join(f"| {value} | {meaning} |" for value, meaning in wrapped.weights.items())
+    return f"\nThe whole model: {measured}.\n\n| option `weights` | means |\n|---|---|\n{rows}\n"
 
 
 def _authors(author: Author | None) -> str:

@@ -25,6 +25,7 @@ HOOK_KINDS = {
     "head": "generation_head",
     "language-model": "language_model",
 }
+SLOW_KINDS = tuple(kind for kind in HOOK_KINDS if kind != "adapter")
 SUITE = re.compile(r"(\d+) checks: (\d+) passed, (\d+) failed, (\d+) exempt, (\d+) not run")
 WRAPS = (
     "timm:vit_tiny_patch16_224",
@@ -48,15 +49,13 @@ WRAPS = (
 
 def use(kind: str, folder: str) -> list[list[str]]:
     """Commands that train a new plugin's recipe for two steps and try the model."""
-    short = ["--no-progress", "--set", "stages.unify.steps=2", "--set", "stages.unify.batch_size=2",
-             "--set", "sources.questions.options.length=8", "--set", "samples={}"]  # fmt: skip
-    caption = "a cat at the top left on a blue background"
-    if "questions" not in (KINDS[kind].use[-1]):
-        short[5:6] = ["--set", "sources.drawings.options.length=8"]
-        drawn = ["draw", caption, "--model", "run", "--out", "drawn.png"]
-    else:
-        drawn = ["answer", "scene.png", "how many objects are there?", "--model", "run"]
-    return [["train", f"{folder}/recipe.yaml", "--out", "run", *short], drawn]
+    draws = kind in ("tokenizer", "head")
+    source = "drawings" if draws else "questions"
+    sets = ["stages.unify.steps=2", "stages.unify.batch_size=2", f"sources.{source}.options.length=8", "samples={}"]
+    train = ["train", f"{folder}/recipe.yaml", "--out", "run", "--no-progress", *(f"--set={item}" for item in sets)]
+    draw = ["draw", "a cat at the top left on a blue background", "--model", "run", "--out", "drawn.png"]
+    answer = ["answer", "scene.png", "how many objects are there?", "--model", "run"]
+    return [train, draw if draws else answer]
 
 
 def counted(printed: str) -> dict[str, int]:
@@ -76,10 +75,7 @@ def test_the_kinds_of_the_command_are_those_that_are_written() -> None:
     assert tuple(KINDS) == CHOICES == tuple(HOOK_KINDS)
 
 
-@pytest.mark.parametrize(
-    "kind", ["adapter", "head", *(pytest.param(k, marks=pytest.mark.slow) for k in ("encoder", "tokenizer",
-             "language-model"))]
-)  # fmt: skip
+@pytest.mark.parametrize("kind", ["adapter", *(pytest.param(k, marks=pytest.mark.slow) for k in SLOW_KINDS)])
 def test_a_new_plugin_passes_trains_and_works(kind: str, desk: Any) -> None:
     from PIL import Image
 
@@ -91,7 +87,7 @@ def test_a_new_plugin_passes_trains_and_works(kind: str, desk: Any) -> None:
     assert counts["failed"] == 0
     assert counts["all"] == counts["listed"] == len(checks(HOOK_KINDS[kind]))
     assert counts["passed"] >= counts["all"] - 3
-    assert (desk.folder / "run" / "model.safetensors").is_file() or any((desk.folder / "run").iterdir())
+    assert (desk.folder / "run" / "run.json").is_file()
 
 
 @pytest.mark.slow

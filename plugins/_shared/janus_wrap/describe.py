@@ -89,7 +89,7 @@ def wrapped(
         requires=requires,
         licence=licence,
         measured={"parameters": _parameters(Options(weights="none")), "tokens": count, "wide": width},
-        weights={"none": "random", **weights},
+        weights={"`none`": "random", **weights},
     )
 
 

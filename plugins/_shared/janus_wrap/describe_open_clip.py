@@ -58,7 +58,7 @@ def describe(model: str) -> Wrapped:
         interpolation=prepared.interpolation,
         resize=prepared.resize,
     )
-    published = {"tag": f"open_clip's {name}:{tag}"} if tag else {}
+    published = {"`tag`": f"open_clip's {name}:{tag}"} if tag else {}
     return wrapped(
         facts,
         _small_trunk(facts) or TINY,
@@ -66,8 +66,8 @@ def describe(model: str) -> Wrapped:
         requires=("open-clip-torch>=3.3,<4", "timm>=1.0.31"),
         weights={
             **published,
-            "hf-hub:ORG/NAME": "a repository of open_clip's",
-            "a file or folder": "open_clip's names",
+            "`hf-hub:ORG/NAME`": "a repository of open_clip's",
+            "a file or folder": "with open_clip's names of weights",
         },
     )
 

@@ -43,7 +43,7 @@ def describe(model: str) -> Wrapped:
         distribution="timm",
         requires=("timm>=1.0.31",),
         licence=known.license or "",
-        weights={"tag": f"those of timm's {full}", "hf-hub:ORG/NAME": "a repository with timm's names of weights",
+        weights={"`tag`": f"those of timm's {full}", "`hf-hub:ORG/NAME`": "a repository with timm's names of weights",
                  "a file or folder": "`.safetensors`, `.pt`, `.bin`"},
     )  # fmt: skip
 

@@ -73,7 +73,7 @@ def describe(model: str) -> Wrapped:
         resize="shortest" if prepared["do_center_crop"] or "shortest_edge" in prepared["size"] else "squash",
         config={key: value for key, value in told.items() if key not in ASIDE and value != default.get(key)},
     )
-    hub = f"hf-hub:{model}" if source and not Path(model).is_dir() else "hf-hub:ORG/NAME"
+    hub = f"`hf-hub:{model}`" if source and not Path(model).is_dir() else "`hf-hub:ORG/NAME`"
     return wrapped(
         facts,
         [_small(default)],
