@@ -25,8 +25,13 @@ class Rename:
     """One key, or every key that begins with it: ``ours`` in the component <-> ``theirs`` in the foreign file.
 
     Both sides are whole dotted prefixes: ``Rename("blocks.0", "layers.0")`` moves ``blocks.0.norm.weight`` and leaves
-    ``blocks.01.norm.weight`` alone. The longest matching prefix wins. ``shape="squeeze"`` says that the foreign
-    tensor lacks the leading axis of length 1; ``shape="linear"`` that a 1x1 convolution here is a linear layer there.
+    ``blocks.01.norm.weight`` alone. The longest matching prefix wins.
+
+    Attributes:
+        ours: key or prefix in the component.
+        theirs: key or prefix in the foreign file.
+        shape: ``squeeze``: the foreign tensor lacks the leading axis of length 1; ``linear``: a 1x1 convolution here is
+            a linear layer there; empty: the shapes are the same.
     """
 
     ours: str
@@ -36,7 +41,12 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One tensor of ours that the foreign file holds in equal parts along dim 0 (a fused q, k, v projection)."""
+    """One tensor of ours that the foreign file holds in equal parts along dim 0 (a fused q, k, v projection).
+
+    Attributes:
+        ours: key in the component.
+        theirs: keys in the foreign file, in order.
+    """
 
     ours: str
     theirs: tuple[str, ...]
@@ -120,21 +130,33 @@ def _check_pretraining(pretraining: str, losses: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSpec(ComponentSpec):
-    """A map from feature width to language-model width, which may also change the number of tokens."""
+    """A map from feature width to language-model width, which may also change the number of tokens.
+
+    Attributes:
+        layouts: per foreign checkpoint format, the names of this component's keys there.
+    """
 
     layouts: Mapping[str, Layout] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationHeadSpec(ComponentSpec):
-    """A map from hidden states to codes, with the loss of the codes."""
+    """A map from hidden states to codes, with the loss of the codes.
+
+    Attributes:
+        layouts: per foreign checkpoint format, the names of this component's keys there.
+    """
 
     layouts: Mapping[str, Layout] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageModelSpec(ComponentSpec):
-    """The causal transformer that every path shares."""
+    """The causal transformer that every path shares.
+
+    Attributes:
+        layouts: per foreign checkpoint format, the names of this component's keys there.
+    """
 
     layouts: Mapping[str, Layout] = field(default_factory=dict)
 
@@ -157,7 +179,13 @@ class BenchmarkSpec(ComponentSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """A sub-command of ``janus``; ``factory`` names a class with ``add_arguments(parser)`` and ``run(arguments)``."""
+    """A sub-command of ``janus``.
+
+    Attributes:
+        name: what is typed after ``janus``; a built-in command of the same name hides it, ``plugin/name`` always works.
+        summary: one line for ``janus --help``.
+        factory: ``package.module:attribute`` of a class that is called without arguments and gives a `Command`.
+    """
 
     name: str
     summary: str

@@ -70,7 +70,11 @@ class Prepared:
 
 
 class Transform(Protocol):
-    """Raw input -> tensors. Holds no weights, is picklable, and is the same for the same ``digest``."""
+    """Raw input -> tensors. Holds no weights, is picklable, and is the same for the same ``digest``.
+
+    Attributes:
+        digest: names what it does, options included: equal for transforms that give the same, and for no others.
+    """
 
     digest: str
 
@@ -104,7 +108,12 @@ class Features:
 
 
 class UnderstandingEncoder(Protocol):
-    """Raw input of one modality -> semantic feature tokens; an ``nn.Module``."""
+    """Raw input of one modality -> semantic feature tokens; an ``nn.Module``.
+
+    Attributes:
+        modality: as in the record, for example ``image``.
+        width: of the tokens that come out.
+    """
 
     modality: str
     width: int
@@ -134,7 +143,11 @@ class CodeLayout:
 
 
 class GenerationTokenizer(Protocol):
-    """Image <-> codes; an ``nn.Module``."""
+    """Image <-> codes; an ``nn.Module``.
+
+    Attributes:
+        code_width: of the vectors that ``embed`` gives.
+    """
 
     code_width: int
 
@@ -221,14 +234,24 @@ class SequenceLayout:
 
 
 class Cache(Protocol):
-    """Keys and values of the tokens so far; keys are stored at their position."""
+    """Keys and values of the tokens so far; keys are stored at their position.
+
+    Attributes:
+        rows: sequences side by side.
+        length: positions that there is room for in each.
+    """
 
     rows: int
     length: int
 
 
 class LanguageModel(Protocol):
-    """The one causal transformer that all paths share; an ``nn.Module``."""
+    """The one causal transformer that all paths share; an ``nn.Module``.
+
+    Attributes:
+        width: of embeddings and hidden states.
+        vocabulary: rows of the embedding and of the text head.
+    """
 
     width: int
     vocabulary: int
@@ -290,7 +313,12 @@ class Pretrainable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A part of a message: an input to understand, by the route's name, as the raw data that its transform takes."""
+    """A part of a message: an input to understand.
+
+    Attributes:
+        route: name of the route that takes it.
+        raw: what the transform of the route's encoder takes.
+    """
 
     route: str
     raw: Any
@@ -298,7 +326,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A part of a message: a picture to draw, as a ``PIL.Image``."""
+    """A part of a message: a picture to draw.
+
+    Attributes:
+        raw: a ``PIL.Image``.
+    """
 
     raw: Any
 
@@ -308,6 +340,10 @@ class Message:
     """One turn: ``user`` and ``assistant`` are set in the chat template, ``plain`` is taken as it is.
 
     The loss is taken on what the assistant says or draws and on plain text.
+
+    Attributes:
+        role: who speaks.
+        parts: text, inputs and pictures in order.
     """
 
     role: Literal["system", "user", "assistant", "plain"]
@@ -334,7 +370,9 @@ class Sample:
 class DataSource(Protocol):
     """A sized, random-access reader; ``source[i]`` is the same at any time and in any process."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """How many records there are, unusable ones included."""
+        ...
 
     def __getitem__(self, index: int) -> Sample:
         """The sample at this index; raises `BadRecord` if it is unusable."""
@@ -344,9 +382,13 @@ class DataSource(Protocol):
 class Command(Protocol):
     """A sub-command of the CLI."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options; nothing heavy is imported here, since ``--help`` calls it."""
+        ...
 
-    def run(self, arguments: argparse.Namespace) -> int: ...
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it and return the exit code; a `UserError` is shown without a traceback."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +397,8 @@ class Score:
 
     Attributes:
         name: what is measured.
-        correct: right answers; ``total``: answers.
+        correct: right answers.
+        total: all answers.
         baselines: name -> fraction in [0, 1] (majority, blind, chance ...).
         ceilings: name -> fraction that a perfect model could reach under this measurement.
         task: the side of the model that it measures; the first score of a side stands for it in tables of many models.
@@ -385,6 +428,7 @@ class BenchmarkResult:
             score, score name -> [right, of], so that every number can be computed again from the items alone.
         pictures: PIL images by file name.
         attribution: what must stand beside the pictures (authors, licence).
+        provenance: of the benchmark, see `janus_core.config.provenance`; whoever runs it fills it in.
     """
 
     protocol: str
@@ -392,6 +436,7 @@ class BenchmarkResult:
     items: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, Any] = field(default_factory=dict)
     attribution: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
 
 
 class Benchmark(Protocol):
@@ -399,7 +444,9 @@ class Benchmark(Protocol):
 
     def run(
         self, session: Any, *, limit: int | None, progress: Callable[[Iterable[Any], str], Iterable[Any]]
-    ) -> BenchmarkResult: ...
+    ) -> BenchmarkResult:
+        """Score the first ``limit`` items (None: all); ``progress(items, what)`` wraps a loop to show how far it is."""
+        ...
 
 
 def device_of(module: nn.Module) -> torch.device:

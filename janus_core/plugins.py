@@ -21,19 +21,21 @@ Kind = Literal[
 ]
 
 DISTRIBUTION = "janus-umm"
+PROJECT = "janus"
+ENVIRONMENT_PREFIX = "JANUS"
 
 
 @cache
 def manager() -> PluginManager:
     """The plugin manager of this process; plugins are loaded at the first question, not here."""
     return PluginManager(
-        project="janus",
+        project=PROJECT,
         group=GROUP,
         hooks=JanusHooks,
         kinds=HOOKS,
         api=HOOK_API,
         api_attribute="JANUS_HOOK_API",
-        environment_prefix="JANUS",
+        environment_prefix=ENVIRONMENT_PREFIX,
     )
 
 

@@ -11,6 +11,7 @@ from janus_bench.page import write_page
 from janus_bench.table import rows, text_table
 from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.config.choose import choose, load
+from janus_core.config.provenance import provenance
 from janus_core.config.recipe import ComponentChoice
 from janus_core.inference.session import Session
 from janus_core.interfaces import Benchmark, BenchmarkResult, BuildContext
@@ -27,13 +28,16 @@ def run_benchmark(
     chosen = choose("benchmark", choice, "benchmark")
     factory = load(chosen.component, chosen.component.spec.factory)
     benchmark = cast(Benchmark, factory(chosen.options, BuildContext()))
-    return benchmark.run(session, limit=limit, progress=_bar if show_progress else _no_bar)
+    result = benchmark.run(session, limit=limit, progress=_bar if show_progress else _no_bar)
+    result.provenance = provenance(chosen.component)
+    return result
 
 
 def write_result(folder: Path, result: BenchmarkResult, session: Session, title: str) -> None:
     """Write ``scores.json``, ``items.jsonl``, ``table.txt``, the pictures and ``page.html``; whole or not at all."""
     with atomic_folder(folder) as partial:
         about: dict[str, Any] = {"protocol": result.protocol, "model": session.name, "facts": session.facts}
+        about["provenance"] = session.built.provenance | {"benchmark": result.provenance}
         about |= {"random_weights": session.built.random, "scores": rows(result.scores)}
         (partial / "scores.json").write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
         lines = [json.dumps(item, ensure_ascii=False) for item in result.items]

@@ -16,6 +16,7 @@ from torch import nn
 from janus_core.cache.raw import raw_digest
 from janus_core.checkpoints.own import digest
 from janus_core.config.choose import choose
+from janus_core.config.provenance import provenance
 from janus_core.config.recipe import ModelConfig
 from janus_core.interfaces import Transform
 
@@ -99,9 +100,7 @@ def _component(name: str, config: ModelConfig) -> dict[str, Any]:
     component = chosen.component
     libraries = sorted({Requirement(text).name for text in component.spec.requires})
     return {
-        "component": component.qualified,
-        "distribution": component.distribution,
-        "version": component.version,
+        **provenance(component),
         "libraries": {library: metadata.version(library) for library in libraries},
         "options": chosen.options.model_dump(mode="json"),
     }

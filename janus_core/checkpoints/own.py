@@ -21,6 +21,7 @@ from janus_core.checkpoints.atomic import atomic_folder, make_good
 from janus_core.checkpoints.stream import TensorSpec, write_safetensors
 from janus_core.config.begin import FACTS, RECIPE, TEXT, checkpoint_folder
 from janus_core.config.load import load, to_yaml
+from janus_core.config.provenance import check_provenance
 from janus_core.config.recipe import Recipe
 from janus_core.errors import UserError
 from janus_core.model.build import BuiltModel, build_model
@@ -135,7 +136,11 @@ def build_filled(recipe: Recipe, folder: Path, weights: Checkpoint, *, stored: b
     Args:
         folder: relative paths in the recipe are relative to it.
         stored: keep the types of the file; else float32.
+
+    Raises:
+        UserError: see `check_provenance`, `fill` and `build_model`.
     """
+    check_provenance(weights.facts.get("provenance", {}), recipe, weights.folder, theirs=weights.recipe)
     built = build_empty(recipe, folder)
     if not fill(built.model, weights.weights, stored=stored):
         built = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=folder, skip_weights=True)

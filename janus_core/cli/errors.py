@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 USER = 2
 INTERRUPTED = 130
@@ -29,7 +31,8 @@ def guard(program: str, run: Callable[[], int]) -> int:
         Its exit code; 2 for a user's error, 130 when interrupted, 141 when the reader of the output went away.
     """
     try:
-        code = run()
+        with plain_notices(program):
+            code = run()
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -47,6 +50,27 @@ def guard(program: str, run: Callable[[], int]) -> int:
         with contextlib.suppress(BrokenPipeError):
             show(program, *message)
         return USER
+
+
+@contextlib.contextmanager
+def plain_notices(program: str) -> Iterator[None]:
+    """Within, warnings that are meant for the user (`Notice`) are shown once, without the place in the code."""
+    from janus_registry.errors import Notice
+
+    former, told = warnings.showwarning, set[str]()
+
+    def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, Notice):
+            former(message, category, *place, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"{program}: warning: {message}", file=sys.stderr, flush=True)
+
+    warnings.showwarning = plain
+    try:
+        yield
+    finally:
+        warnings.showwarning = former
 
 
 def explain(error: Exception) -> tuple[str, str | None] | None:

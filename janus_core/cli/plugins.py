@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from janus_core.cli import plugins_new
-from janus_core.cli.plugins_text import component_facts, list_facts, plugin_facts, print_component, print_table
+from janus_core.cli.plugins_text import component_facts, list_facts, plugin_facts, print_component, print_table, summary
 from janus_core.errors import UserError
 from janus_core.hookspecs import HOOKS
 from janus_core.plugins import manager
 from janus_registry.errors import RegistryError, did_you_mean
 from janus_registry.records import Component, PluginRecord
+
+PLUGIN = "plugin, distribution, 'distribution:plugin', or a component of the plugin"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     schema.add_argument("of", nargs="?", metavar="KIND[/NAME]", help="what to describe; default: every kind")
     doctor = actions.add_parser("doctor", help="say what is wrong with each plugin and what mends it")
     doctor.add_argument("-v", "--verbose", action="store_true", help="also tracebacks and load times")
+    for action, what in (("enable", "let a plugin be loaded"), ("disable", "keep a plugin from being loaded")):
+        switch = actions.add_parser(action, help=f"{what}: edits the policy file")
+        switch.add_argument("name", metavar="NAME", help=PLUGIN)
+    why = actions.add_parser("why", help="explain what became of a plugin or component, and what mends it")
+    why.add_argument("name", metavar="NAME", help=PLUGIN)
+    why.add_argument("--json", action="store_true", help="print JSON")
     check = actions.add_parser("check", help="run the conformance kit on a component, a plugin or a distribution")
     check.add_argument("name", metavar="NAME", help="component ('name' or 'plugin/name'), plugin or distribution")
     check.add_argument("--preset", help="preset to check; default: tiny, or the component's first")
@@ -55,6 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
         return _schema(arguments.of)
     if arguments.action == "new":
         return plugins_new.new(arguments)
+    if arguments.action in ("enable", "disable"):
+        from janus_core.cli.plugins_policy import switch
+
+        return switch(arguments.action, arguments.name)
+    if arguments.action == "why":
+        from janus_core.cli.plugins_why import why
+
+        return why(arguments.name, as_json=arguments.json)
     if arguments.action == "check":
         from janus_core.cli.plugins_check import check
 
@@ -75,7 +91,7 @@ def _list(kind: str | None, *, everything: bool, as_json: bool) -> int:
         print(json.dumps(list_facts(plugins, components), indent=2, default=str))
         return 0
     rows = [
-        ("loaded", component.kind, component.qualified, _owner(component), component.spec.summary)
+        ("loaded", component.kind, component.qualified, _owner(component), summary(component.spec))
         for component in components
     ]
     if rows:

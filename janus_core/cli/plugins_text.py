@@ -10,10 +10,15 @@ from janus_registry.errors import RegistryError
 from janus_registry.manager import PluginManager
 from janus_registry.records import Component, PluginRecord
 
-SHOWN = ("summary", "factory", "transform", "pretraining", "modality", "tasks", "licence", "paper")
+SHOWN = ("summary", "factory", "transform", "pretraining", "modality", "tasks", "licence", "paper", "deprecated")
 
 SETTINGS = ("options", "losses")
 """What of a record names a pydantic model of settings."""
+
+
+def summary(spec: Any) -> str:
+    """One line for listings; a record that is to go says so first."""
+    return f"(deprecated) {spec.summary}" if getattr(spec, "deprecated", "") else str(spec.summary)
 
 
 def plugin_facts(record: PluginRecord) -> dict[str, Any]:
@@ -110,10 +115,15 @@ def _print_options(what: str, schema: Mapping[str, Any]) -> None:
     required = schema.get("required", [])
     print(f"  {what}")
     rows = [
-        (name, _type(field), "required" if name in required else _default(field), field.get("description", ""))
+        (name, _type(field), "required" if name in required else _default(field), _meaning(field))
         for name, field in schema.get("properties", {}).items()
     ]
     print_table(("OPTION", "TYPE", "DEFAULT", "MEANING"), rows or [("none", "", "", "")], None, indent="    ")
+
+
+def _meaning(field: Mapping[str, Any]) -> str:
+    text = str(field.get("description", ""))
+    return f"(deprecated) {text}".rstrip() if field.get("deprecated") else text
 
 
 def _default(field: Mapping[str, Any]) -> str:

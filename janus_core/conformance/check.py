@@ -57,7 +57,7 @@ class Check:
         unless: capability that exempts a component that declares it as False; empty: nothing does.
         slow: run only when asked for.
         processes: needs another process.
-        since: version of the suite that brought it.
+        since: version of the suite that brought it: write it for every check that is added.
     """
 
     id: str
@@ -69,7 +69,12 @@ class Check:
     unless: str = ""
     slow: bool = False
     processes: bool = False
-    since: tuple[int, int] = SUITE
+    since: tuple[int, int] = (1, 0)
+
+    @property
+    def level_now(self) -> Level:
+        """``level``; but a check that this minor of the suite brought only advises, and binds from the next one on."""
+        return "should" if self.since == SUITE and SUITE[1] > 0 else self.level
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def run_check(item: Check, subject: Subject, *, slow: bool, processes: bool) -> 
     begun = time.perf_counter()
 
     def result(status: Status, what: str = "", why: str = "", mend: str = "") -> Result:
-        return Result(item.id, item.level, status, what, why, mend, round(time.perf_counter() - begun, 4))
+        return Result(item.id, item.level_now, status, what, why, mend, round(time.perf_counter() - begun, 4))
 
     if item.unless and subject.capability(item.unless) is False:
         return result("exempt", f"declares {item.unless}: False")

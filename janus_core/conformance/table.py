@@ -16,7 +16,8 @@ def table() -> str:
         kinds = "all" if check.kinds == KINDS else ", ".join(SHORT[kind] for kind in check.kinds)
         notes = f" (exempt if `{check.unless}: False`)" if check.unless else ""
         notes += " (only with `--slow`)" if check.slow else ""
-        rows.append(f"| `{check.id}` | {check.level} | {kinds} | {check.title}{notes} | {check.prevents} |")
+        level = check.level if check.level_now == check.level else f"{check.level_now} (next minor: {check.level})"
+        rows.append(f"| `{check.id}` | {level} | {kinds} | {check.title}{notes} | {check.prevents} |")
     return "\n".join(rows) + "\n"
 
 

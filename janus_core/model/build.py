@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from janus_core.config.choose import Chosen, choose, load
+from janus_core.config.provenance import provenance
 from janus_core.config.recipe import ComponentChoice, ModelConfig, TextConfig
 from janus_core.errors import UserError
 from janus_core.interfaces import (
@@ -37,7 +38,7 @@ class BuiltModel:
         transforms: by route.
         target_transform: the tokenizer's, or None if the model does not draw.
         random: parts whose weights are random because their options say ``weights: none`` and no stage trained them.
-        provenance: by part: component, distribution and version.
+        provenance: by part, see `janus_core.config.provenance`.
     """
 
     model: JanusModel
@@ -170,7 +171,7 @@ class _Builder:
             made = make(chosen, self._context(), name, **sizes)
         if getattr(chosen.options, "weights", None) == "none":
             self.random.append(name)
-        self.provenance[name] = provenance(chosen)
+        self.provenance[name] = provenance(chosen.component)
         return cast(nn.Module, made)
 
     def _context(self) -> BuildContext:
@@ -186,12 +187,6 @@ def make(chosen: Chosen, context: BuildContext, place: str, **sizes: Any) -> obj
         return load(chosen.component, chosen.component.spec.factory)(chosen.options, context, **sizes)
     except (ValueError, OSError) as error:
         raise UserError(f"{place} ({chosen.component.qualified}): {error}") from error
-
-
-def provenance(chosen: Chosen) -> dict[str, str]:
-    """Which component made a part, and from which distribution."""
-    component = chosen.component
-    return {"component": component.qualified, "distribution": component.distribution, "version": component.version}
 
 
 def _kind(name: str) -> str:

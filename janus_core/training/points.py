@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import lightning
 import torch
 
 from janus_core.checkpoints.atomic import atomic_file
+from janus_core.config.provenance import Provenance
 from janus_core.data.steps import Place
 from janus_core.training.processes import rank_and_world, wait_for_all
 
@@ -25,6 +26,7 @@ class Point:
         stage: name of its stage; ``step``: steps of it that are done.
         processes, threads: of the run that wrote it: with as many it is continued bit by bit.
         sha256: of the file.
+        provenance: the components that wrote it, see `janus_core.config.provenance`; empty in old points.
     """
 
     file: str
@@ -33,6 +35,7 @@ class Point:
     processes: int
     threads: int
     sha256: str
+    provenance: Provenance = field(default_factory=dict)
 
 
 class Points(lightning.Callback):
@@ -41,9 +44,11 @@ class Points(lightning.Callback):
     Args:
         folder: for the files; each is written whole or not at all, and what describes it after it.
         keep: how many of the latest stay.
+        provenance: stands in each, see `Point`.
     """
 
-    def __init__(self, folder: Path, stage: str, every: int, keep: int) -> None:
+    def __init__(self, folder: Path, stage: str, every: int, keep: int, provenance: Provenance | None = None) -> None:
+        self._provenance = provenance or {}
         self._folder, self._stage, self._every, self._keep = folder, stage, every, keep
         self._saved = -1
 
@@ -64,7 +69,13 @@ class Points(lightning.Callback):
             trainer.save_checkpoint(partial)
         if rank == 0:
             point = Point(
-                name, self._stage, trainer.global_step, world, torch.get_num_threads(), _digest(self._folder / name)
+                name,
+                self._stage,
+                trainer.global_step,
+                world,
+                torch.get_num_threads(),
+                _digest(self._folder / name),
+                self._provenance,
             )
             with atomic_file(_facts(self._folder / name)) as partial:
                 partial.write_text(json.dumps(asdict(point), indent=2), encoding="utf-8")

@@ -21,11 +21,12 @@ from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.checkpoints.own import digest, unique_state
 from janus_core.config.choose import Chosen, choose, choose_losses, load
 from janus_core.config.load import to_yaml
+from janus_core.config.provenance import provenance, source_provenance
 from janus_core.config.recipe import PretrainRecipe
 from janus_core.data.sources import build_source
 from janus_core.errors import UserError
 from janus_core.interfaces import BuildContext, Pretrainable, Transform
-from janus_core.model.build import make, provenance, seeded
+from janus_core.model.build import make, seeded
 from janus_core.training.callbacks import StageProgress
 from janus_core.training.pretrain_loop import PartTraining
 from janus_core.training.pretrain_pictures import held_out_loader, training_loader
@@ -185,11 +186,13 @@ def _write(folder: Path, part: nn.Module, chosen: Chosen, recipe: PretrainRecipe
     state = {k: v.half() if recipe.half and v.is_floating_point() else v for k, v in unique_state(part).items()}
     save_file(state, folder / "weights.safetensors")
     (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    held_out = {} if recipe.validation is None else {"validation": recipe.validation}
     about |= {
         "steps": recipe.steps,
         "parameters": sum(p.numel() for p in part.parameters()),
         "sha256": digest(part),
-        "part": provenance(chosen),
+        "part": provenance(chosen.component),
+        **source_provenance({"training": recipe.source} | held_out, ["training", *held_out]),
         "environment": environment(),
     }
     (folder / "numbers.json").write_text(json.dumps(about, indent=2), encoding="utf-8")

@@ -29,6 +29,7 @@ from janus_core.checkpoints.own import (
     save_checkpoint,
 )
 from janus_core.config.check import named_sources
+from janus_core.config.provenance import Provenance, check_provenance, source_provenance
 from janus_core.config.recipe import Recipe, StageConfig
 from janus_core.data.loader import StageDataset
 from janus_core.data.sources import build_sources
@@ -97,6 +98,7 @@ class _Run:
     sources: dict[str, DataSource] = field(default_factory=dict)
     origin: Checkpoint | None = None
     threads: int = 1
+    provenance: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def sharded(self) -> bool:
@@ -117,6 +119,8 @@ class _Run:
         if self.rank == 0:
             if resume and not self.paths.recipe.is_file():
                 self.say(f"{self.paths.root} holds no run yet: this begins one")
+            if resume:
+                check_provenance(self._made_by(), recipe, self.paths.root)
             self.paths.open(recipe, resume=resume)
         done = self.paths.stages_done()
         if done:
@@ -136,16 +140,24 @@ class _Run:
             built = self._stage(built, stage, index, resume=resume)
         return Session(built, recipe.name, {"recipe": recipe.name})
 
+    def _made_by(self) -> Provenance:
+        """What made the state from which this run goes on: of the latest point, else of the record."""
+        points = points_of(self.paths.points)
+        return points[0].provenance if points else self.paths.read_record().get("provenance", {})
+
     def _record(self, built: BuiltModel) -> None:
-        recipe = self.recipe
+        recipe, record = self.recipe, self.paths.read_record()
+        self.provenance = built.provenance | source_provenance(recipe.sources, self.sources)
+        earlier = [*record.get("earlier_provenance", []), record.get("provenance", self.provenance)]
         self.paths.write_record(
             {
+                "earlier_provenance": [item for item in earlier if item != self.provenance],
                 "recipe": recipe.name,
                 "seed": recipe.seed,
                 "environment": environment(),
                 "threads": self.threads,
                 "processes": self.recipe.run.processes,
-                "provenance": built.provenance,
+                "provenance": self.provenance,
                 "random_weights": built.random,
                 "parameters": {
                     name: sum(p.numel() for p in part.parameters()) for name, part in built.model.parts().items()
@@ -185,7 +197,9 @@ class _Run:
             if cache is not None:
                 closing.enter_context(cache)
             module, stopping, callbacks, steps = self._prepare(built, stage, point, cache)
-            points = Points(paths.points, stage.name, recipe.run.checkpoint_every, recipe.run.keep_checkpoints)
+            points = Points(
+                paths.points, stage.name, recipe.run.checkpoint_every, recipe.run.keep_checkpoints, self.provenance
+            )
             # The point comes after what is measured and drawn at its step, which is then not done again.
             trainer = stage_trainer(
                 recipe.run,

@@ -47,6 +47,18 @@ class BrokenReference(RegistryError):
     """A ``package.module:attribute`` that a plugin declares cannot be imported or is not what it should be."""
 
 
+class Notice(UserWarning):
+    """Base of the warnings that are meant for the user of the program and shown without a place in the code."""
+
+
+class OtherCode(Notice):
+    """Something was made with another version of a component, or with other code of it, than runs now."""
+
+
+class Deprecated(Notice):
+    """A component or an option that will go is used."""
+
+
 def nearest(word: str, words: Iterable[str], limit: int = 3) -> list[str]:
     """The ``words`` most like ``word``, best first, compared without regard to case; empty if none is near."""
     by_key: dict[str, str] = {}

@@ -75,11 +75,14 @@ def load_plugin(
     record = PluginRecord(
         found.plugin, found.distribution, found.version, point.value, "failed", duplicates=found.duplicates
     )
-    start = time.perf_counter()
+    start, step = time.perf_counter(), "import"
     try:
         plugin = point.load()
+        step = "hook API"
         record = record.became("failed", api=contract.gate(plugin))
+        step = "hooks"
         _register(manager, contract, plugin, name)
+        step = "records"
         components = tuple(_components(manager, contract, plugin, found))
     except (KeyboardInterrupt, GeneratorExit):
         _roll_back(manager, name)
@@ -91,7 +94,7 @@ def load_plugin(
         if strict:
             raise PluginError(f"plugin {record.plugin!r} of {record.owner} is {status}: {reason}") from error
         seconds = time.perf_counter() - start
-        return record.became(status, reason=reason, traceback=_traceback(error), seconds=seconds)
+        return record.became(status, reason=reason, traceback=_traceback(error), seconds=seconds, step=step)
     return record.became("loaded", components=components, seconds=time.perf_counter() - start)
 
 
@@ -158,4 +161,4 @@ def _components(
                 if name in names:
                     raise PluginError(f"{hook} yields two components of the name {name!r}")
                 names.add(name)
-                yield Component(kind, spec, found.plugin, found.distribution, found.version)
+                yield Component(kind, spec, found.plugin, found.distribution, found.version, found.entry_point.value)

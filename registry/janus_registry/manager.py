@@ -115,6 +115,18 @@ class PluginManager:
         return self.load()
 
     @property
+    def discovered(self) -> tuple[Discovered, ...]:
+        """What the scan found in the metadata, loaded or not, in the order of `plugins`."""
+        self.load()
+        return tuple(self._discovered)
+
+    @property
+    def policy(self) -> Policy:
+        """The allow- and deny-lists that the scan went by."""
+        self.load()
+        return self._policy
+
+    @property
     def contested(self) -> frozenset[str]:
         """Normalised names of plugins that several loaded distributions own."""
         owned = Counter(canonical(record.plugin) for record in self.plugins if record.status == "loaded")

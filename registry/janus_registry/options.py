@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from janus_registry.deprecation import warn_of_deprecated
 from janus_registry.errors import BrokenReference, RegistryError
 from janus_registry.manager import PluginManager
 from janus_registry.mistakes import REQUIRED, Mistake, OptionsError, dotted, mistakes_in, name_mistake
@@ -137,6 +138,7 @@ def choose(manager: PluginManager, kind: str, value: object, place: str = "") ->
         mistakes += found
     if mistakes:
         raise OptionsError(mistakes)
+    warn_of_deprecated(component, model, given, place)
     return Chosen(component, preset, options)
 
 

@@ -36,13 +36,20 @@ class Policy:
 
     def blocked(self, plugin: Discovered) -> str | None:
         """Why ``plugin`` may not be imported, naming the list to edit; None if it may."""
-        for entries in self.deny:
-            hits = sorted(entries.ids & plugin.ids)
-            if hits:
-                return f"denied as {hits[0]!r} by {entries.source}"
+        reasons = self.reasons(plugin)
+        return reasons[0] if reasons else None
+
+    def reasons(self, plugin: Discovered) -> list[str]:
+        """Every list that blocks ``plugin``, with what it says; empty if it may be imported."""
+        hits = [(sorted(entries.ids & plugin.ids), entries.source) for entries in self.deny]
+        found = [f"denied as {names[0]!r} by {source}" for names, source in hits if names]
         if self.allow is not None and not self.allow.ids & plugin.ids:
-            return f"not in the allow-list {self.allow.source}"
-        return None
+            found.append(f"not in the allow-list {self.allow.source}")
+        return found
+
+    def under(self, environment: Policy) -> Policy:
+        """This policy of a file where the environment has its say: its allow-list replaces, its deny-list adds."""
+        return Policy(self.allow if environment.allow is None else environment.allow, self.deny + environment.deny)
 
     def unmatched(self, plugins: Iterable[Discovered]) -> list[tuple[str, str]]:
         """(id, source) of entries that name no installed plugin, most often a misspelling."""
@@ -62,12 +69,17 @@ def read_policy(project: str, prefix: str, environ: Mapping[str, str]) -> Policy
         PolicyError: the file cannot be read or holds something else than ``[plugins] allow = [...] deny = [...]``.
     """
     file = _read_file(project, f"{prefix}_PLUGINS_FILE", environ)
-    allow, deny = file.get("allow"), [file["deny"]] if "deny" in file else []
-    if (text := environ.get(f"{prefix}_PLUGINS")) is not None:
-        allow = Entries(_split(text), f"{prefix}_PLUGINS={text!r}")
-    if text := environ.get(f"{prefix}_PLUGINS_DENY"):
-        deny.append(Entries(_split(text), f"{prefix}_PLUGINS_DENY={text!r}"))
-    return Policy(allow, tuple(deny))
+    written = Policy(file.get("allow"), (file["deny"],) if "deny" in file else ())
+    return written.under(environment_policy(prefix, environ))
+
+
+def environment_policy(prefix: str, environ: Mapping[str, str]) -> Policy:
+    """The lists of the environment alone; see `read_policy`."""
+    allow, deny = environ.get(f"{prefix}_PLUGINS"), environ.get(f"{prefix}_PLUGINS_DENY")
+    return Policy(
+        None if allow is None else Entries(_split(allow), f"{prefix}_PLUGINS={allow!r}"),
+        (Entries(_split(deny), f"{prefix}_PLUGINS_DENY={deny!r}"),) if deny else (),
+    )
 
 
 def policy_file(project: str, variable: str, environ: Mapping[str, str]) -> Path:
@@ -93,7 +105,16 @@ def _read_file(project: str, variable: str, environ: Mapping[str, str]) -> dict[
         return {}
     except OSError as error:
         raise PolicyError(f"the plugin policy {path} cannot be read: {error.strerror or error}") from None
+    lists = parse_policy(path, data)
+    return {key: Entries(frozenset(map(normalise, ids)), f"{key} in {path}") for key, ids in lists.items()}
 
+
+def parse_policy(path: Path, data: bytes) -> dict[str, list[str]]:
+    """The lists ``allow`` and ``deny`` of a policy file, as written; a list that it does not have is left out.
+
+    Raises:
+        PolicyError: it holds something else than ``[plugins] allow = [...] deny = [...]``.
+    """
     import tomllib  # only where there is a file: listing pays for it otherwise
 
     remedy = f'edit {path}; it may hold only [plugins] with allow = ["..."] and deny = ["..."]'
@@ -113,4 +134,4 @@ def _read_file(project: str, variable: str, environ: Mapping[str, str]) -> dict[
             strange.append(f"plugins.{key} = {value!r}, which is not a list of strings")
     if strange:
         raise PolicyError(f"the plugin policy {path} holds {'; '.join(strange)}", remedy)
-    return {key: Entries(frozenset(map(normalise, plugins[key])), f"{key} in {path}") for key in plugins}
+    return plugins

@@ -20,6 +20,7 @@ class Component:
         plugin: name of the entry point, as written.
         distribution: name of the distribution, as written.
         version: its version.
+        module: value of the plugin's entry point.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Component:
     plugin: str
     distribution: str
     version: str
+    module: str = ""
 
     @property
     def name(self) -> str:
@@ -69,6 +71,7 @@ class PluginRecord:
         components: what it declares; empty unless loaded.
         seconds: time that its import and its hooks took.
         duplicates: other distributions that declare the very same entry point.
+        step: what failed: ``import``, ``hook API``, ``hooks`` (registering them) or ``records`` (calling them).
     """
 
     plugin: str
@@ -82,6 +85,7 @@ class PluginRecord:
     components: tuple[Component, ...] = ()
     seconds: float = 0.0
     duplicates: tuple[str, ...] = ()
+    step: str = ""
 
     @property
     def owner(self) -> str:

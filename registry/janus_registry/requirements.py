@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -33,15 +33,24 @@ def missing_requirements(component: Component) -> list[Missing]:
     Raises:
         BrokenReference: a requirement is not written after PEP 508.
     """
+    return unmet(getattr(component.spec, "requires", ()), _describe(component))
+
+
+def unmet(requirements: Iterable[str], owner: str) -> list[Missing]:
+    """Those of the requirements (PEP 508) that the installed distributions do not meet; see `missing_requirements`.
+
+    Args:
+        owner: whose they are, for the error.
+    """
     from packaging.requirements import InvalidRequirement, Requirement
 
     missing = []
-    for text in getattr(component.spec, "requires", ()):
+    for text in requirements:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            raise BrokenReference(f"{_describe(component)} requires {text!r}, which is not PEP 508: {error}") from None
-        if requirement.marker is not None and not requirement.marker.evaluate():
+            raise BrokenReference(f"{owner} requires {text!r}, which is not PEP 508: {error}") from None
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
             installed = version(requirement.name)

@@ -45,6 +45,7 @@ class ComponentSpec:
         requires: PEP 508 requirements, checked from metadata before the factory is imported.
         licence: SPDX identifier or name of the licence of the component's code and published weights.
         paper: arXiv number or address of the description.
+        deprecated: since when it is to go and what to use instead; listed, and told to its users (empty: it stays).
     """
 
     name: str
@@ -56,6 +57,7 @@ class ComponentSpec:
     requires: tuple[str, ...] = ()
     licence: str = ""
     paper: str = ""
+    deprecated: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -148,6 +148,9 @@ def test_a_benchmark_on_a_tiny_model(session: Session, tmp_path: Path) -> None:
     about = json.loads((tmp_path / "bench" / "scores.json").read_text(encoding="utf-8"))
     assert about["protocol"] == found.protocol  # row 24: a number comes with the protocol that made it
     assert about["random_weights"] == ["encoders.image", "language_model", "generation_tokenizer"]
+    assert about["provenance"]["benchmark"]["component"] == "openmoji_scenes/openmoji_scenes"
+    assert about["provenance"]["language_model"] == session.built.provenance["language_model"]
+    assert all(len(item["code_sha256"]) == 64 for item in about["provenance"].values())
     assert [record["name"] for record in about["scores"]] == names
     for score in found.scores:  # every number can be had again from the items alone
         counts = [item["counts"][score.name] for item in found.items if score.name in item["counts"]]

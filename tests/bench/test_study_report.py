@@ -96,6 +96,10 @@ def test_random_weights_failures_and_gaps_are_marked() -> None:
     results[1].missing = [1, 2]
     results[0].done[0].notes = ["made: something odd"]
     results[0].done[1].protocols = ["made@2"]
+    for cell, sha in zip([*results[0].done, *results[1].done], "aaba", strict=True):
+        parts = {"language_model": "llama/llama", "adapters.image": "adapters/mlp"}
+        cell.state.provenance = {role: {"component": name, "code_sha256": "c"} for role, name in parts.items()}
+        cell.state.provenance["language_model"]["code_sha256"] = sha
     text = markdown(plan(*results), results, {})
     for told in (
         "A (RANDOM)",
@@ -103,6 +107,7 @@ def test_random_weights_failures_and_gaps_are_marked() -> None:
         "D: seeds 1, 2",
         "A seed 0: made: something odd",
         "different versions of a protocol: made@1, made@2",
+        "cells ran with different code of: llama/llama\n",
     ):
         assert told in text
     rows = list(csv.DictReader(io.StringIO(table_csv(results))))

@@ -29,6 +29,7 @@ from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.errors import UserError
 
 ROWS = {"a": {}, "b": {"stages.one.learning_rate": 0.5}, "c": {"stages.one.learning_rate": 0.25}}
+MADE_BY = {"language_model": {"component": "llama/llama", "distribution": "d", "version": "1", "code_sha256": "0"}}
 
 
 class Made:
@@ -56,6 +57,9 @@ class Made:
             with log.open("a") as file:
                 file.write(trouble[1])
             return int(trouble[0])
+        if command == "train":
+            (log.parent / "run").mkdir(exist_ok=True)
+            (log.parent / "run" / "run.json").write_text(json.dumps({"provenance": MADE_BY}))
         if command == "bench":
             write_scores(Path(arguments[arguments.index("--out") + 1]), ord(row[-1]) - 97 + seed)
         return 0
@@ -126,6 +130,7 @@ def test_every_cell_trains_then_is_measured_and_is_not_run_again(plan: Plan, tmp
     assert (found.status, found.seconds) == ("done", {"train": 30.0, "bench openmoji_scenes": 30.0})
     assert found.parameters == {"total": 7, "trained": 3}
     assert {"python", "torch", "janus-umm"} <= found.versions.keys()
+    assert found.provenance == MADE_BY
     assert "cell 1 of 6" in said[1]
     assert "about 5.0 min left for 5 cells" in said[2]
     again = Made(named(plan))

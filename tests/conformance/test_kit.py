@@ -56,5 +56,27 @@ def test_importing_the_kit_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_a_new_check_advises_for_one_minor(monkeypatch: pytest.MonkeyPatch) -> None:
+    from janus_core.conformance import check as module
+    from janus_core.conformance.run import Report, run_check
+    from janus_core.conformance.subject import Subject
+
+    def wrong(subject: Subject) -> str:
+        raise module.Fault("wrong", "mend it")
+
+    (found,) = find("adapters/linear")
+    subject = Subject(found.component, found.module, "tiny")
+    new = module.Check("new", "must", (ADAPTER,), "is right", "what is wrong", wrong, since=(1, 1))
+    for suite, level, ok in (((1, 1), "should", True), ((1, 2), "must", False), ((2, 0), "must", False)):
+        monkeypatch.setattr(module, "SUITE", suite)
+        result = run_check(new, subject, slow=False, processes=False)
+        assert (result.status, result.level) == ("failed", level)
+        report = Report(subject, [result, module.Result("other", "must", "passed")])
+        assert report.ok is ok
+    monkeypatch.setattr(module, "SUITE", (1, 0))
+    assert {check.level_now for check in checks()} == {"must", "should"}
+    assert all(check.level_now == check.level and check.since <= module.SUITE for check in checks())
+
+
 def test_the_table_in_the_docs_is_that_of_the_checks() -> None:
     assert table() in (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")

@@ -194,7 +194,7 @@ def test_measures_are_of_the_whole_set() -> None:
     shares = shares[shares > 0]
     squares = ((drawn - pixels).numpy().astype(np.float64) ** 2).mean(axis=(1, 2, 3))
     for size in (1, 3, 7):
-        measures = Measures(8)
+        measures = Measures((8,))
         for at in range(0, 7, size):
             measures.add(drawn[at : at + size], pixels[at : at + size], codes[at : at + size])
         found = measures.result()
@@ -203,7 +203,7 @@ def test_measures_are_of_the_whole_set() -> None:
         assert found["ssim_torchmetrics"] == pytest.approx(float(likeness.compute()), rel=1e-4)
         assert found["codebook_usage"] == 5 / 8
         assert found["codebook_perplexity"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-6)
-    exact = Measures(8)
+    exact = Measures((8,))
     exact.add(pixels, pixels, codes)
     assert exact.result()["psnr_torchmetrics"] == 100
     assert exact.result()["ssim_torchmetrics"] == pytest.approx(1)

@@ -148,6 +148,7 @@ def test_the_last_points_are_kept(killed: tuple[dict[str, Any], Path]) -> None:
     assert names(out) == [f"one-0000000{step}.ckpt{end}" for step in (2, 3, 4) for end in ("", ".json")]
     facts = json.loads((out / "points" / "one-00000004.ckpt.json").read_text(encoding="utf-8"))
     assert facts.pop("sha256")
+    assert facts.pop("provenance") == json.loads((out / "run.json").read_text(encoding="utf-8"))["provenance"]
     assert facts == {"file": "one-00000004.ckpt", "stage": "one", "step": 4, "processes": 1, "threads": 1}
 
 

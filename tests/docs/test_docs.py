@@ -22,7 +22,7 @@ from janus_core.config.recipe import ComponentChoice, PretrainRecipe, Recipe
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = ("janus_checkpoints.md", "your_encoder.md")
 """Pages that are followed as a whole: by tests/janus_checkpoints on a tiny checkpoint, by tests/scaffold."""
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if page.name not in ELSEWHERE]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [(page, kind, text) for page in PAGES for kind, text in BLOCK.findall(page.read_text(encoding="utf-8"))]
@@ -52,6 +52,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands of the docs name, in which they run one after another."""
     folder = tmp_path_factory.mktemp("desk")
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
+    (folder / "plugins.toml").touch()
     for _, kind, text in BLOCKS:
         if kind == "yaml" and ("stages:" in text or "\nkind:" in text):
             name = yaml.safe_load(text)["name"]
@@ -72,6 +73,7 @@ def test_there_is_something_to_check() -> None:
 @pytest.mark.silent_failure(23)
 def test_command(page: Path, line: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(desk)
+    monkeypatch.setenv("JANUS_PLUGINS_FILE", str(desk / "plugins.toml"))  # not the user's own
     words = shlex.split(line, comments=True)
     words[0] = words[0].removeprefix(".venv/bin/")
     if words[0] == "janus":

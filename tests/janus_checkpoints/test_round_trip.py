@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from safetensors.torch import load_file
 
 from janus_core.checkpoints.janus.read import import_checkpoint
 from janus_core.checkpoints.janus.write import export_checkpoint
+from janus_core.checkpoints.own import read_checkpoint
 from janus_core.checkpoints.stream import TensorSpec, write_shards
+from janus_registry.errors import OtherCode
 
 CARRIED = 14
 
@@ -23,6 +26,22 @@ def test_own_format_and_back(tiny_janus: Any, published: Any, tmp_path: Path) ->
         before, after = published.tensors(getattr(tiny_janus, form)), published.tensors(tmp_path / form)
         assert len(before) > 200
         assert published.differing(before, after) == []
+
+
+def test_what_is_exported_names_what_made_it_and_is_compared_when_it_is_read(small_janus: Any, tmp_path: Path) -> None:
+    export_checkpoint(small_janus.ours["deepseek"], tmp_path / "hf", "huggingface")
+    about = json.loads((tmp_path / "hf" / "janus_provenance.json").read_text())
+    made_by = about["provenance"]
+    assert made_by == read_checkpoint(small_janus.ours["deepseek"]).facts["provenance"]
+    assert {"encoders.image", "language_model", "generation_tokenizer"} <= made_by.keys()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OtherCode)
+        import_checkpoint(tmp_path / "hf", tmp_path / "same")
+    assert not (tmp_path / "same" / "source" / "janus_provenance.json").exists()
+    made_by["language_model"]["version"] = "0.0.1"
+    (tmp_path / "hf" / "janus_provenance.json").write_text(json.dumps(about))
+    with pytest.warns(OtherCode, match="language_model .*janus-umm 0.0.1"):
+        import_checkpoint(tmp_path / "hf", tmp_path / "other")
 
 
 def test_across_the_formats(tiny_janus: Any, published: Any, tmp_path: Path) -> None:

@@ -189,9 +189,9 @@ def test_hub_routes_ask_for_the_right_thing(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(weights_module, "download_pretrained", fake)
     monkeypatch.setattr(weights_module, "download_pretrained_from_hf", fake)
     with pytest.raises(WeightsError, match=r"ViT-L-16-SigLIP-384:webli: no network.*'none'"):
-        weights_module.locate(SigLIPOptions(weights="tag"), tmp_path)
+        weights_module.load_weights(torch.nn.Module(), SigLIPOptions(weights="tag"), tmp_path)
     with pytest.raises(WeightsError, match="some/model"):
-        weights_module.locate(SigLIPOptions(weights="hf-hub:some/model"), tmp_path)
+        weights_module.load_weights(torch.nn.Module(), SigLIPOptions(weights="hf-hub:some/model"), tmp_path)
     assert asked == [
         ("timm/ViT-L-16-SigLIP-384/", None),
         ("some/model", None),

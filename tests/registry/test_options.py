@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from janus_registry.errors import BrokenReference, UnknownComponent
+from janus_registry.errors import BrokenReference, Deprecated, UnknownComponent
 from janus_registry.options import OptionsError, choose, options_model
 from janus_registry.schema import full_schema, union, union_schema
 
@@ -256,3 +257,25 @@ def test_kinds_without_components_or_options(manager: Any, shelf: Any) -> None:
     assert not validates(full["$defs"]["gadget"], "go", full)
     with pytest.raises(BrokenReference, match="takes no options"):
         choose(shelf.manager(), "gadget", "go")
+
+
+def test_what_is_deprecated_is_told_when_it_is_used_and_not_before(shelf: Any) -> None:
+    model = OPTIONS.replace("size: int = 3", 'size: int = 3\n    old: int = Field(2, deprecated="write size")')
+    specs = SPECS.replace(
+        'spec("free", "Free")', 'spec("free", "Free", presets={"big": {"old": 5}}, deprecated="use net")'
+    )
+    shelf.add("toy", {"toy": specs}, modules={"toy_options": model})
+    manager = shelf.manager()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choose(manager, "widget", {"type": "net", "options": {"width": 8}}, "part")
+    with pytest.warns(Deprecated) as caught:
+        chosen = choose(manager, "widget", {"type": "free", "options": {"old": 1}}, "part")
+    assert [str(item.message) for item in caught] == [
+        "part: toy/free is deprecated: use net",
+        "part: the option 'old' of toy/free is deprecated: write size",
+    ]
+    assert chosen.options.model_dump() == {"size": 3, "old": 1}
+    with pytest.warns(Deprecated) as caught:  # of the preset's options its author is to be told, not its user
+        choose(manager, "widget", {"type": "free", "preset": "big"}, "part")
+    assert len(caught) == 1

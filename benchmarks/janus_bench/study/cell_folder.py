@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ class CellState(BaseModel):
         seconds: wall clock by command, over all attempts that ended.
         parameters: ``total`` and ``trained``, a shared module once.
         versions: of what the result depends on.
+        provenance: of the components that its run was made of, see `janus_core.config.provenance`.
     """
 
     id: str
@@ -40,6 +42,7 @@ class CellState(BaseModel):
     seconds: dict[str, float] = Field(default_factory=dict)
     parameters: dict[str, int] | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    provenance: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,12 @@ class CellFolder:
     @property
     def run(self) -> Path:
         return self.root / "run"
+
+    def provenance(self) -> dict[str, dict[str, str]]:
+        """The components that its run was made of, as the run's record says."""
+        record = self.run / "run.json"
+        found: dict[str, dict[str, str]] = {}
+        return json.loads(record.read_text(encoding="utf-8"))["provenance"] if record.is_file() else found
 
     def benchmark(self, name: str) -> Path:
         """Where a benchmark writes; it is there whole or not at all."""

@@ -154,6 +154,12 @@ def _notes(results: Sequence[RowResult]) -> Iterator[str]:
             key for one in versions for key, value in one if any(dict(other).get(key) != value for other in versions)
         }
         yield f"cells ran with different versions of: {', '.join(sorted(keys))}"
+    made_by: dict[str, set[tuple[str, ...]]] = {}
+    for cell in (cell for result in results for cell in result.done):
+        for item in cell.state.provenance.values():
+            made_by.setdefault(item["component"], set()).add(tuple(item.values()))
+    if several := sorted(name for name, makers in made_by.items() if len(makers) > 1):
+        yield f"cells ran with different code of: {', '.join(several)}"
 
 
 def _failed(results: Sequence[RowResult]) -> Iterator[str]:

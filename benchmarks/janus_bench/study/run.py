@@ -112,7 +112,7 @@ class _Study:
             command = ["train", state.recipe, *asked, "--out", str(folder.run), "--resume", "--no-progress"]
             if not self._step(folder, state, "train", command):
                 return state
-            state.trained = True
+            state.trained, state.provenance = True, folder.provenance()
             folder.write(state)
         for name, words in self.plan.benchmarks.items():
             target = folder.benchmark(name)

@@ -35,6 +35,7 @@ from janus_core.checkpoints.layouts import Conversion, KeyMap, to_ours
 from janus_core.checkpoints.own import STORED, build_empty, new_checkpoint, unique_state
 from janus_core.checkpoints.stream import TensorSpec, write_safetensors
 from janus_core.checkpoints.tensor_files import TensorFiles
+from janus_core.config.provenance import check_provenance
 from janus_core.config.recipe import ModelConfig, Recipe, SamplesConfig
 from janus_core.errors import UserError
 from janus_core.text.tokenizer import TextTokenizer
@@ -43,6 +44,9 @@ KEPT = (".json", ".jinja", ".txt", ".md", "")
 """Endings of the small files that are kept beside an imported checkpoint, to be written back; LICENSE has none."""
 GUIDANCE = 5.0
 """Of the reference's drawings (``generation_inference.py`` of deepseek-ai/Janus)."""
+PROVENANCE = "janus_provenance.json"
+"""What we write beside the published files: which components made the weights."""
+
 LARGEST_KEPT = 64 * 2**20
 Steps = Callable[[Iterable[str]], Iterable[str]]
 
@@ -107,6 +111,7 @@ def import_checkpoint(
     check_target(out)
     with tempfile.TemporaryDirectory(prefix="janus-import-") as scratch:
         plan = _plan(source, Path(scratch), family)
+        check_provenance(read_json(source / PROVENANCE).get("provenance", {}), plan.recipe, source)
         specs, carried = _specs(plan, Path(scratch))
         size = sum(spec.size for spec in specs)
         check_space(out, size)
@@ -250,6 +255,7 @@ def _keep(source: Path, target: Path) -> Path:
     target.mkdir()
     for path in sorted(source.iterdir()):
         small = path.is_file() and path.suffix in KEPT and path.stat().st_size <= LARGEST_KEPT
+        small = small and path.name != PROVENANCE  # of the weights as they were exported then
         if small and not path.name.startswith(".") and not path.name.endswith(".index.json"):
             shutil.copyfile(path, target / path.name)
     return target

@@ -21,7 +21,7 @@ from janus_core.checkpoints.janus.huggingface_config import write_huggingface
 from janus_core.checkpoints.janus.key_table import Format, model_layout
 from janus_core.checkpoints.janus.pictures import FILE as PICTURES
 from janus_core.checkpoints.janus.pictures import deepseek_pictures, huggingface_pictures
-from janus_core.checkpoints.janus.read import Report, Steps, check_space, check_target
+from janus_core.checkpoints.janus.read import PROVENANCE, Report, Steps, check_space, check_target
 from janus_core.checkpoints.janus.text import TOKENIZER, ids_of
 from janus_core.checkpoints.janus.text_files import (
     Json,
@@ -34,6 +34,7 @@ from janus_core.checkpoints.layouts import KeyMap
 from janus_core.checkpoints.own import Checkpoint, build_empty, read_checkpoint, unique_state
 from janus_core.checkpoints.stream import SHARD, TensorSpec, write_safetensors, write_shards
 from janus_core.checkpoints.tensor_files import TensorFiles
+from janus_core.config.provenance import check_provenance
 from janus_core.errors import UserError
 from janus_core.model.build import BuiltModel
 
@@ -65,6 +66,7 @@ def export_checkpoint(
         raise UserError(
             f"{folder} holds LoRA weights beside its own", f"merge them first: janus merge {folder} --out DIR"
         )
+    check_provenance(found.facts.get("provenance", {}), found.recipe, found.folder)
     built = build_empty(found.recipe, found.folder)
     sizes, mean, std = of_model(found.recipe.model, found.recipe.model.vocabulary or len(built.text))
     own = TensorFiles(found.weights)
@@ -83,6 +85,8 @@ def export_checkpoint(
     with atomic_folder(out) as partial:
         files = _files(found, built, sizes, (mean, std), form, usual.removeprefix("torch."))
         _write_small(partial, found, built, form, files)
+        about = {"recipe": found.recipe.name, "provenance": found.facts.get("provenance", {})}
+        (partial / PROVENANCE).write_text(json.dumps(about, indent=2), encoding="utf-8")
         write_shards(partial, specs, _tensors(own, keys, steps(written), dtype), shard=shard)
         if aside:
             write_safetensors(partial / FILE, _specs(deepseek, stored, aside), _tensors(own, deepseek, aside, dtype))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
@@ -21,30 +23,37 @@ def psnr(drawn: Tensor, pixels: Tensor) -> Tensor:
 
 
 class Measures:
-    """Sums over pictures; the histogram of codes is of the whole set, since perplexities of batches do not average."""
+    """Sums over pictures; the histograms of codes are of the whole set, since perplexities of batches do not average.
 
-    def __init__(self, codes: int) -> None:
+    Args:
+        codebooks: sizes of the codebooks at each position.
+    """
+
+    def __init__(self, codebooks: Sequence[int]) -> None:
         self.pictures, self._psnr, self._ssim = 0, 0.0, 0.0
-        self._counts = torch.zeros(codes, dtype=torch.int64)
+        self._counts = [torch.zeros(size, dtype=torch.int64) for size in codebooks]
 
     def add(self, drawn: Tensor, pixels: Tensor, codes: Tensor) -> None:
-        """Two of [B, 3, H, W] in [-1, 1], what is drawn is clamped; codes int64 [B, N]."""
+        """Two of [B, 3, H, W] in [-1, 1], what is drawn is clamped; codes int64 [B, N] or [B, N, C]."""
         drawn, pixels = precise(drawn).clamp(-1, 1), precise(pixels)
         ratio = peak_signal_noise_ratio(drawn, pixels, data_range=RANGE, dim=(1, 2, 3), reduction="none")
         likeness = structural_similarity_index_measure(drawn, pixels, data_range=RANGE, reduction="none")
         assert isinstance(likeness, Tensor)
         self._psnr += float(ratio.clamp(max=PERFECT).sum())
         self._ssim += float(likeness.sum())
-        self._counts += count_codes(codes, len(self._counts)).cpu()
+        columns = codes.unbind(-1) if codes.ndim == 3 else (codes,)
+        for counts, column in zip(self._counts, columns, strict=True):
+            counts += count_codes(column, len(counts)).cpu()
         self.pictures += len(pixels)
 
     def result(self) -> dict[str, float]:
         """Means over the pictures of torchmetrics' PSNR (dB) and SSIM (11 x 11 Gaussian); the codebook's use.
 
         ``codebook_usage`` is the fraction of codes that occur; ``codebook_perplexity`` exp of the entropy of the
-        histogram of all codes.
+        histogram of all codes; both are means over the codebooks.
         """
-        used = {f"codebook_{name}": float(value) for name, value in usage(self._counts).items()}
+        each = [usage(counts) for counts in self._counts]
+        used = {f"codebook_{name}": sum(float(found[name]) for found in each) / len(each) for name in each[0]}
         return {
             "psnr_torchmetrics": self._psnr / self.pictures,
             "ssim_torchmetrics": self._ssim / self.pictures,

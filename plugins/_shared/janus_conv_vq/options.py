@@ -82,8 +82,8 @@ class VQLosses(BaseModel):
     )
 
 
-class TokenizerOptions(BaseModel):
-    """What every convolutional tokenizer can be told."""
+class WeightsOptions(BaseModel):
+    """Where the weights of a tokenizer come from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,11 +92,16 @@ class TokenizerOptions(BaseModel):
         description="none (random weights), a .safetensors, .pt, .ckpt or .bin file (relative to the recipe), "
         "or hf-hub:organisation/repository/file",
     )
+
+
+class TokenizerOptions(WeightsOptions):
+    """What every convolutional tokenizer with one codebook can be told."""
+
     codes: Codes
     code_width: CodeWidth
 
 
-class PyramidOptions(TokenizerOptions):
+class PyramidSizes(BaseModel):
     """A pyramid of residual blocks, as VQGAN has it."""
 
     base_channels: BaseChannels
@@ -118,6 +123,10 @@ class PyramidOptions(TokenizerOptions):
     def factor(self) -> int:
         """Pixels a side of one code."""
         return int(2 ** (len(self.channel_multipliers) - 1))
+
+
+class PyramidOptions(PyramidSizes, TokenizerOptions):
+    """A pyramid, and one codebook."""
 
 
 class VQ16Options(PyramidOptions):

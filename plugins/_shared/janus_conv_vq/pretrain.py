@@ -13,7 +13,7 @@ from janus_conv_vq.critic import adaptive_weight, build_critic, hinge
 from janus_conv_vq.measure import Measures, psnr
 from janus_conv_vq.options import VQLosses
 from janus_conv_vq.perceptual import Perceptual
-from janus_conv_vq.quantize import Quantized, count_codes, precise, unit, usage
+from janus_conv_vq.quantize import Quantized, precise, unit, usage_of
 from janus_conv_vq.tokenizer import ConvTokenizer
 from janus_core.interfaces import BuildContext
 
@@ -34,6 +34,9 @@ class VQPretraining(nn.Module):
         super().__init__()
         if "codebook" in options.model_fields_set and not tokenizer.quantize.by_gradient:
             raise ValueError("losses.codebook: the codes of this tokenizer learn from no loss: remove it")
+        for name in ("commitment", "entropy"):
+            if name in options.model_fields_set and name not in tokenizer.quantize.losses:
+                raise ValueError(f"losses.{name}: this tokenizer's codes have no such loss: remove it")
         self.tokenizer, self.options = tokenizer, options
         self.notes: tuple[str, ...] = ()
         self.perceptual = Perceptual.load(options.vgg, context) if options.perceptual and options.vgg else None
@@ -85,7 +88,7 @@ class VQPretraining(nn.Module):
             else:
                 loss = loss + weight * verdict
             told["critic"] = weight * hinge(self.critic(pixels), self.critic(drawn.detach()))
-        watched = usage(count_codes(quantized.codes, self.tokenizer.quantize.size))
+        watched = usage_of(quantized.codes, self.tokenizer.codebooks)
         return {"loss": loss, **told, "psnr": psnr(drawn.detach(), pixels), **watched}
 
     def terms(self, pixels: Tensor, drawn: Tensor, quantized: Quantized) -> dict[str, Tensor]:
@@ -97,14 +100,18 @@ class VQPretraining(nn.Module):
         found = {
             "absolute": error.abs().mean(),
             "squared": error.square().mean(),
-            "commitment": quantized.commitment,
         }
+        if quantized.commitment is not None:
+            found["commitment"] = quantized.commitment
         if self.perceptual is not None:
             found["perceptual"] = self.perceptual(drawn, pixels)
         if quantized.codebook is not None:
             found["codebook"] = quantized.codebook
         if self.options.entropy:
-            found["entropy"] = entropy_loss(quantized.latents, self._table(), self.options.entropy_temperature)
+            table = self._table()  # of a part of the latents where the codebooks share them out
+            parts = torch.split(quantized.latents, table.shape[1], dim=-1)
+            each = [entropy_loss(part, table, self.options.entropy_temperature) for part in parts]
+            found["entropy"] = torch.stack(each).mean()
         return found
 
     def weighted(self, terms: Mapping[str, Tensor]) -> Tensor:
@@ -119,7 +126,7 @@ class VQPretraining(nn.Module):
     def measure(self, batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
         """Means of the terms over all pictures, ``loss`` without the adversarial term; see `Measures` for the rest."""
         sums: dict[str, float] = {}
-        measures = Measures(self.tokenizer.quantize.size)
+        measures = Measures(self.tokenizer.codebooks)
         for batch in batches:
             pixels: Tensor = batch["inputs"]
             drawn, quantized = self.tokenizer.reconstruct(pixels)

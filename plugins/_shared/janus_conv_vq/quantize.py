@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,15 +19,15 @@ class Quantized:
 
     Attributes:
         vectors: [B, code_width, h, w], the codes' vectors with the gradient passed straight through to the latents.
-        codes: int64 [B, h * w].
-        commitment: scalar, mean squared distance with the gradient on the latents.
+        codes: int64 [B, h * w], or [B, h * w, C] with several codebooks at a position.
+        commitment: scalar, mean squared distance with the gradient on the latents, or None if there is no such loss.
         codebook: the same with the gradient on the codes, or None if the codebook learns without gradient.
         latents: [B, h * w, code_width] with gradient, as they were compared with the codes.
     """
 
     vectors: Tensor
     codes: Tensor
-    commitment: Tensor
+    commitment: Tensor | None
     codebook: Tensor | None
     latents: Tensor
 
@@ -75,14 +76,23 @@ def usage(counts: Tensor) -> dict[str, Tensor]:
     }
 
 
+def usage_of(codes: Tensor, sizes: Sequence[int]) -> dict[str, Tensor]:
+    """`usage` of codes int64 [B, N] or [B, N, C] of codebooks of these sizes, the mean over the codebooks."""
+    columns = codes.unbind(-1) if codes.ndim == 3 else (codes,)
+    each = [usage(count_codes(column, size)) for column, size in zip(columns, sizes, strict=True)]
+    return {name: torch.stack([found[name] for found in each]).mean() for name in each[0]}
+
+
 class Codebook(nn.Module):
     """A table of vectors [size, width]; with ``normalised`` table and latents are compared and read at length 1.
 
     Attributes:
         by_gradient: whether a loss teaches the vectors; else they follow the latents by themselves.
+        losses: names of those losses of `VQLosses` that it can have, beside those of the pixels.
     """
 
     by_gradient = True
+    losses: tuple[str, ...] = ("commitment", "codebook", "entropy")
 
     def __init__(self, size: int, width: int, *, normalised: bool) -> None:
         super().__init__()
@@ -156,6 +166,7 @@ class MovingCodebook(Codebook):
     """
 
     by_gradient = False
+    losses = ("commitment", "entropy")
     vectors: Tensor
     counts: Tensor
     sums: Tensor

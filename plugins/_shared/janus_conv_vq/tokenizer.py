@@ -11,9 +11,10 @@ from janus_core.interfaces import CodeLayout
 
 
 class ConvTokenizer(nn.Module):
-    """A generation tokenizer with one codebook and a grid of codes in raster order.
+    """A generation tokenizer with a grid of codes in raster order.
 
-    A subclass sets ``quantize`` and gives ``latents`` and ``pixels``.
+    A subclass sets ``quantize`` and gives ``latents`` and ``pixels``; one with several codebooks at a position gives
+    ``codebooks``, ``assign`` and ``lookup`` too.
 
     Attributes:
         factor: pixels a side of one code.
@@ -34,39 +35,51 @@ class ConvTokenizer(nn.Module):
         """Codes' vectors [B, code_width, h, w] -> [B, 3, factor h, factor w], about in [-1, 1]."""
         raise NotImplementedError
 
+    @property
+    def codebooks(self) -> tuple[int, ...]:
+        """Sizes of the codebooks at each position."""
+        return (self.quantize.size,)
+
+    def assign(self, latents: Tensor) -> Tensor:
+        """[..., code_width] -> the codes of each, int64 [..., C]."""
+        return self.quantize.assign(latents)[..., None]
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        """int64 [..., C], in range -> [..., code_width]."""
+        return self.quantize.lookup(codes[..., 0])
+
     def layout(self, image_size: int) -> CodeLayout:
         """The codes of a square picture; `ValueError` with the nearest allowed sides if this one does not divide."""
         side = grid_side(image_size, self.factor)
-        return CodeLayout(positions=side * side, grid=(side, side), codebooks=(self.quantize.size,))
+        return CodeLayout(positions=side * side, grid=(side, side), codebooks=self.codebooks)
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
-        """[B, 3, H, W] in [-1, 1] -> int64 [B, N, 1]; computed in the module's own dtype, whatever autocast says."""
+        """[B, 3, H, W] in [-1, 1] -> int64 [B, N, C]; computed in the module's own dtype, whatever autocast says."""
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise ValueError(f"pixels have shape {list(pixels.shape)}: give [batch, 3, height, width]")
         for side in pixels.shape[2:]:
             grid_side(side, self.factor)
         with torch.autocast(pixels.device.type, enabled=False):
             latents = self.latents(pixels.to(self._dtype()))
-        return self.quantize.assign(latents.movedim(1, -1)).flatten(1)[..., None]
+        return self.assign(latents.movedim(1, -1)).flatten(1, 2)
 
     def decode(self, codes: Tensor, layout: CodeLayout) -> Tensor:
-        """int64 [B, N, 1] -> [B, 3, H, W]; `ValueError` if a code or the layout cannot be of this tokenizer."""
-        if layout.grid is None or layout.codebooks != (self.quantize.size,):
+        """int64 [B, N, C] -> [B, 3, H, W]; `ValueError` if a code or the layout cannot be of this tokenizer."""
+        count = len(self.codebooks)
+        if layout.grid is None or layout.codebooks != self.codebooks:
+            raise ValueError(f"{layout} is not of this tokenizer, which has a grid and codebooks {self.codebooks}")
+        if codes.ndim != 3 or codes.shape[1:] != (layout.positions, count):
             raise ValueError(
-                f"{layout} is not of this tokenizer, which has a grid and codebooks {(self.quantize.size,)}"
-            )
-        if codes.ndim != 3 or codes.shape[1:] != (layout.positions, 1):
-            raise ValueError(
-                f"codes have shape {list(codes.shape)}: the layout asks for [batch, {layout.positions}, 1]"
+                f"codes have shape {list(codes.shape)}: the layout asks for [batch, {layout.positions}, {count}]"
             )
         vectors = self.embed(codes).transpose(1, 2).contiguous()
         return self.pixels(vectors.view(len(codes), self.code_width, *layout.grid))
 
     def embed(self, codes: Tensor) -> Tensor:
-        """int64 [B, N, 1] -> [B, N, code_width]; `ValueError` if a code is out of range."""
+        """int64 [B, N, C] -> [B, N, code_width]; `ValueError` if a code is out of range."""
         self._check_range(codes)
-        return self.quantize.lookup(codes[..., 0])
+        return self.lookup(codes)
 
     def reconstruct(self, pixels: Tensor) -> tuple[Tensor, Quantized]:
         """Pixels -> pixels through the codes, with gradient; in training mode a moving codebook moves."""
@@ -84,8 +97,10 @@ class ConvTokenizer(nn.Module):
     def _check_range(self, codes: Tensor) -> None:
         if codes.is_meta or codes.numel() == 0:
             return
-        low, high = (int(bound) for bound in codes.aminmax())
-        if low < 0 or high >= self.quantize.size:
-            raise ValueError(
-                f"code {low if low < 0 else high} is out of range: the codes are 0 to {self.quantize.size - 1}"
-            )
+        lows, highs = torch.stack(codes.flatten(0, -2).aminmax(dim=0)).tolist()
+        for index, (low, high, size) in enumerate(zip(lows, highs, self.codebooks, strict=True)):
+            if low < 0 or high >= size:
+                where = f" of codebook {index}" if len(self.codebooks) > 1 else ""
+                raise ValueError(
+                    f"code {low if low < 0 else high}{where} is out of range: the codes are 0 to {size - 1}"
+                )

@@ -1,4 +1,4 @@
-"""The options that SigLIP and EVA-CLIP share. Imports pydantic, no torch."""
+"""The options that vision towers share. Imports pydantic, no torch."""
 
 from __future__ import annotations
 
@@ -43,13 +43,26 @@ class CustomSizes(BaseModel):
         return self
 
 
-class TowerOptions(BaseModel):
-    """Options of a vision tower; a plugin's own class names the defaults and the family."""
+class RotarySizes(CustomSizes):
+    """Sizes of a tower with rotary positions."""
+
+    @model_validator(mode="after")
+    def _rotates(self) -> Self:
+        head = self.width // self.heads
+        if head % 4:
+            raise ValueError(
+                f"width {self.width} with {self.heads} heads gives {head} a head: "
+                "rotary positions of rows and columns need a multiple of 4"
+            )
+        return self
+
+
+class FeatureOptions(BaseModel):
+    """Which weights of a tower, and which of its features; a component's own class names the defaults."""
 
     model_config = ConfigDict(extra="forbid")
-    family: ClassVar[Family]
 
-    model: str = Field(description="open_clip's name of the model")
+    model: str = Field(description="the library's name of the model, without tag")
     tag: str = Field(description="checkpoint tag: names the published weights and the preprocessing they need")
     weights: str = Field(
         description="'none' (random), 'tag' (download the tag's weights), a file (.safetensors, .pt, .bin), "
@@ -68,6 +81,40 @@ class TowerOptions(BaseModel):
         "empty takes the way of the tag",
     )
     custom: CustomSizes | None = Field(None, description="sizes of one's own in place of a named model")
+
+    def apply_norm(self) -> bool:
+        """Whether the final norm is applied."""
+        return True if self.norm is None else self.norm
+
+    def check_custom(self) -> None:
+        """`ValueError` if custom sizes stand beside the name or the weights of a published model."""
+        if self.custom is None:
+            return
+        for name in ("model", "tag"):
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                raise ValueError(f"{name} {value!r} and custom exclude each other: remove one of the two")
+        if self.weights == "tag":
+            raise ValueError("weights 'tag' needs a named model: with custom use 'none' or a file")
+
+    def check_features(self, depth: int, grid: int) -> None:
+        """`ValueError` if a tower of ``depth`` blocks and ``grid`` patches a side has not these features."""
+        if -self.layer > depth:
+            raise ValueError(f"layer {self.layer} is not possible: the model has {depth} blocks")
+        if self.layer != -1 and self.norm is None:
+            raise ValueError(f"layer {self.layer} needs norm: true or norm: false (published models differ)")
+        if grid % self.pool:
+            raise ValueError(
+                f"pool {self.pool} does not divide the {grid} x {grid} patches: "
+                f"use one of {[p for p in range(1, grid + 1) if grid % p == 0]}"
+            )
+
+
+class TowerOptions(FeatureOptions):
+    """A vision tower of open_clip; a plugin's own class names the family."""
+
+    family: ClassVar[Family]
+
     mean: Triple | None = Field(
         None, description="per channel, subtracted from pixels in [0, 1]; empty takes the tag's (a checkpoint binds it)"
     )
@@ -75,27 +122,12 @@ class TowerOptions(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        fields = type(self).model_fields
-        if self.custom is not None:
-            for name in ("model", "tag"):
-                value = getattr(self, name)
-                if value != fields[name].default:
-                    raise ValueError(f"{name} {value!r} and custom exclude each other: remove one of the two")
-            if self.weights == "tag":
-                raise ValueError("weights 'tag' needs a named model: with custom use 'none' or a file")
-        else:
+        self.check_custom()
+        if self.custom is None:
             architecture(self.model, self.family)
             preprocessing(self.model, self.tag)
         sizes = self.architecture()
-        if -self.layer > sizes.depth:
-            raise ValueError(f"layer {self.layer} is not possible: the model has {sizes.depth} blocks")
-        if self.layer != -1 and self.norm is None:
-            raise ValueError(f"layer {self.layer} needs norm: true or norm: false (published models differ)")
-        if sizes.grid % self.pool:
-            raise ValueError(
-                f"pool {self.pool} does not divide the {sizes.grid} x {sizes.grid} patches: "
-                f"use one of {[p for p in range(1, sizes.grid + 1) if sizes.grid % p == 0]}"
-            )
+        self.check_features(sizes.depth, sizes.grid)
         return self
 
     def architecture(self) -> Architecture:
@@ -104,10 +136,6 @@ class TowerOptions(BaseModel):
             return architecture(self.model, self.family)
         sizes = self.custom
         return Architecture(self.family, sizes.image_size, sizes.patch_size, sizes.width, sizes.depth)
-
-    def apply_norm(self) -> bool:
-        """Whether the final norm is applied."""
-        return True if self.norm is None else self.norm
 
     def transform(self) -> ImageTransform:
         """The preprocessing of the tag (of the family, for custom sizes), whatever the weights are."""

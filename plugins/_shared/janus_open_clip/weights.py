@@ -17,7 +17,7 @@ from open_clip.constants import HF_CONFIG_NAME
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf, get_pretrained_cfg
 from torch import Tensor, nn
 
-from janus_open_clip.facts import ARCHITECTURES, Preprocessing
+from janus_open_clip.facts import ARCHITECTURES, Family, Preprocessing
 from janus_open_clip.options import TowerOptions
 
 RANDOM = "none"
@@ -33,6 +33,15 @@ FOLDER_FILES = (
     "weights.safetensors",
 )
 """What open_clip, timm and ``janus pretrain`` call the weights in a folder."""
+
+FAMILIES: dict[Family, str] = {"siglip": "SigLIP", "eva": "EVA-CLIP"}
+MARKS = (
+    ("norm_pre.weight", "CLIP"),
+    ("blocks.0.ls1.gamma", "DINOv2"),
+    ("reg_token", "DINOv3"),
+    ("cls_token", FAMILIES["eva"]),
+)
+"""The first of these names that a tower has tells its kind; SigLIP has none."""
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 SHOWN = 8
@@ -71,26 +80,36 @@ def load_weights(trunk: nn.Module, options: TowerOptions, folder: Path) -> None:
     """
     if options.weights == RANDOM:
         return
-    path = locate(options, folder)
     name = "the custom sizes" if options.custom else f"{options.model}:{options.tag}"
+
+    def fetch() -> str:
+        return str(download_pretrained(get_pretrained_cfg(options.model, options.tag)))
+
+    path = locate(options.weights, folder, published=name, fetch=fetch)
+    if options.weights.startswith(FOLDER):
+        _check_folder(path.parent, options)
     load_strict(trunk, read(path), path=path, model=name)
 
 
-def locate(options: TowerOptions, folder: Path) -> Path:
-    """The file that ``options.weights`` means, downloaded if it must be."""
-    weights = options.weights
+def locate(weights: str, folder: Path, *, published: str, fetch: Callable[[], str]) -> Path:
+    """The file that the option ``weights`` means, downloaded if it must be; `WeightsError` if there is none.
+
+    Args:
+        weights: ``tag``, ``hf-hub:ORG/NAME``, ``local-dir:FOLDER`` or a file.
+        folder: relative paths start here.
+        published: name of the tag's checkpoint, for the error.
+        fetch: downloads it, and gives the path.
+    """
     if weights == "tag":
-        config = get_pretrained_cfg(options.model, options.tag)
-        return _download(f"the weights of {options.model}:{options.tag}", lambda: download_pretrained(config))
+        return _download(f"the weights of {published}", fetch)
     if weights.startswith(HUB):
         repository = weights.removeprefix(HUB)
         return _download(repository, lambda: _from_hub(repository))
     if weights.startswith(FOLDER):
         place = folder / weights.removeprefix(FOLDER)
-        for name in FOLDER_FILES:
-            if (place / name).is_file():
-                _check_folder(place, options)
-                return place / name
+        found = [place / name for name in FOLDER_FILES if (place / name).is_file()]
+        if found:
+            return found[0]
         state = "holds none of them" if place.is_dir() else "is not a folder"
         raise WeightsError(f"weights {weights!r}: looked for {', '.join(FOLDER_FILES)}, but {place} {state}")
     path = folder / weights
@@ -173,23 +192,23 @@ def strip_prefix(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) 
 
 
 def describe(tensors: Mapping[str, Tensor]) -> str:
-    """What model a table of tensors seems to be, from its shapes."""
+    """What model a table of tensors seems to be, from its names and shapes."""
     patch, position = tensors.get("patch_embed.proj.weight"), tensors.get("pos_embed")
-    if patch is None or patch.ndim != 4 or position is None or position.ndim != 3:
-        return f"{len(tensors)} tensors, no vision tower of timm's"
-    family = "eva" if any(".attn.q_proj." in key or "cls_token" in key for key in tensors) else "siglip"
+    if patch is None or patch.ndim != 4:
+        return f"{len(tensors)} tensors, no vision tower with a patch convolution"
+    kind = next((kind for key, kind in MARKS if key in tensors), "SigLIP")
     depth = len({key.split(".")[1] for key in tensors if key.startswith("blocks.")})
     width, _, side, _ = patch.shape
+    text = f"{kind} tower, width {width}, {depth} blocks, patch {side}"
+    if position is None or position.ndim != 3:
+        return text
     names = [
         name
         for name, known in ARCHITECTURES.items()
-        if (known.family, known.width, known.depth, known.patch_size) == (family, width, depth, side)
-        and known.num_tokens() + (family == "eva") == position.shape[1]
+        if (FAMILIES[known.family], known.width, known.depth, known.patch_size) == (kind, width, depth, side)
+        and known.num_tokens() + (known.family == "eva") == position.shape[1]
     ]
-    return (
-        f"{'EVA-CLIP' if family == 'eva' else 'SigLIP'} tower, width {width}, {depth} blocks, patch {side}, "
-        f"{position.shape[1]} positions" + (f" (as {' or '.join(names)})" if names else "")
-    )
+    return f"{text}, {position.shape[1]} positions" + (f" (as {' or '.join(names)})" if names else "")
 
 
 def _listed(title: str, items: Sequence[str]) -> str:
@@ -219,12 +238,17 @@ def _check_folder(place: Path, options: TowerOptions) -> None:
         )
 
 
+def from_timm(repository: str) -> str:
+    """timm's file of a hub repository, downloaded."""
+    return str(download_pretrained_from_hf(repository, filename="model.safetensors"))
+
+
 def _from_hub(repository: str) -> str:
     """open_clip's file of a hub repository, or timm's if it holds no other."""
     try:
         return str(download_pretrained_from_hf(repository))
     except FileNotFoundError:
-        return str(download_pretrained_from_hf(repository, filename="model.safetensors"))
+        return from_timm(repository)
 
 
 def _download(what: str, fetch: Callable[[], str]) -> Path:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from janus_open_clip.facts import Family
-from janus_open_clip.options import CustomSizes, TowerOptions
+from janus_open_clip.options import RotarySizes, TowerOptions
 
 
-class EvaSizes(CustomSizes):
+class EvaSizes(RotarySizes):
     """Sizes of an EVA-02 tower that no published checkpoint has."""
 
     mlp_ratio: float = Field(
         8 / 3, gt=0, description="width of the SwiGLU MLP divided by the width of the tokens; EVA-02 has 8/3"
     )
-
-    @model_validator(mode="after")
-    def _rotates(self) -> Self:
-        head = self.width // self.heads
-        if head % 4:
-            raise ValueError(
-                f"width {self.width} with {self.heads} heads gives {head} a head: "
-                "rotary positions of rows and columns need a multiple of 4"
-            )
-        return self
 
 
 class EvaClipOptions(TowerOptions):

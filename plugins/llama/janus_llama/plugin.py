@@ -32,7 +32,7 @@ def janus_language_models() -> Iterable[LanguageModelSpec]:
             "janus_1_3b": {"hidden_size": 2048, "intermediate_size": 5632, "layers": 24, "heads": 16},
             "janus_pro_7b": {"hidden_size": 4096, "intermediate_size": 11008, "layers": 30, "heads": 32},
         },
-        capabilities={"packed_attention": True, "cache": True, "grouped_query_attention": True},
+        capabilities={"x_grouped_query_attention": True},
         requires=("torch>=2.5", "safetensors>=0.4"),
         licence="Apache-2.0 (code); no weights are shipped",
         paper="arXiv:2302.13971",
