@@ -110,7 +110,8 @@ def test_a_new_tokenizer_is_trained_alone(desk: Any) -> None:
     assert (desk.folder / "alone" / "weights.safetensors").is_file()
 
 
-@pytest.mark.parametrize("wrap", [WRAPS[0], *(pytest.param(wrap, marks=pytest.mark.slow) for wrap in WRAPS[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("wrap", WRAPS)
 def test_a_wrapped_model_passes_and_trains(wrap: str, desk: Any) -> None:
     from PIL import Image
 

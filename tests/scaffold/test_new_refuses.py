@@ -40,6 +40,8 @@ from janus_core.cli import main
         (["mine", "--wrap", "open_clip:ViT-L-14"], ("do not prepare pixels alike", "laion2b_s32b_b82k")),
         (["mine", "--wrap", "transformers:Dinov2Modell"], ("no vision model", "Dinov2Model")),
         (["mine", "--wrap", "transformers:LlamaModel"], ("takes input_ids, not pictures",)),
+        (["mine", "--wrap", "transformers:vit_mae"], ("no square of patches", "begin without --wrap")),
+        (["mine", "--wrap", "timm:crossvit_9_240"], ("are list, neither tokens nor a map",)),
         (["mine", "--wrap", "transformers:there"], ("its config.json cannot be read",)),
     ],
 )

@@ -112,6 +112,8 @@ def test_open_clip_vit_gives_normed_patches_without_the_class_token() -> None:
         ("Dinov2WithRegistersModel", 5),
         ("ViTModel", 1),
         ("SwinModel", 0),
+        ("HieraModel", 0),
+        ("PvtModel", 1),
     ],
 )
 @torch.no_grad()

@@ -61,7 +61,7 @@ def describe(model: str) -> Wrapped:
     published = {"`tag`": f"open_clip's {name}:{tag}"} if tag else {}
     return wrapped(
         facts,
-        _small_trunk(facts) or TINY,
+        _small_trunk(facts) if "timm_model_name" in vision else TINY,
         distribution="open-clip-torch",
         requires=("open-clip-torch>=3.3,<4", "timm>=1.0.31"),
         weights={
@@ -89,10 +89,10 @@ def _prepared(name: str, tags: Sequence[str]) -> Preprocessing:
 
 
 def _small_trunk(facts: Facts) -> list[dict[str, Any]]:
-    """A small timm model of the same class, for towers that are timm's."""
+    """A small timm model of the same class as the tower's, where timm has one."""
     with torch.device("meta"):
-        trunk: Any = getattr(build_trunk(facts, facts.image_size, {}), "trunk", None)
-        for name in timm.list_models("test_*") + ["eva02_tiny_patch14_224"] if trunk is not None else []:
-            if type(timm.create_model(name)) is type(trunk):
+        tower: Any = build_trunk(facts, facts.image_size, {})
+        for name in (*timm.list_models("test_*"), "eva02_tiny_patch14_224"):
+            if type(timm.create_model(name)) is type(tower.trunk):
                 return [{"timm_model_name": name}]
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,6 +16,9 @@ MODULES = {
     "open_clip": "janus_wrap.open_clip_models",
     "transformers": "janus_wrap.transformers_models",
 }
+
+PREFIXED = 8
+"""No model has more class and register tokens."""
 
 
 class Library(Protocol):
@@ -45,3 +49,11 @@ def library(name: str) -> Library:
 def raster(found: Tensor, *, channels_last: bool = False) -> Tensor:
     """A map [B, C, h, w] (or [B, h, w, C]) -> [B, h * w, C]."""
     return found.flatten(1, 2) if channels_last else found.flatten(2).transpose(1, 2)
+
+
+def square_prefix(count: int) -> int:
+    """How many of ``count`` tokens stand before a square of patches, where the model does not say it."""
+    prefix = count - math.isqrt(count) ** 2
+    if prefix > PREFIXED:
+        raise ValueError(f"{count} tokens are no square of patches with up to {PREFIXED} tokens before it")
+    return prefix

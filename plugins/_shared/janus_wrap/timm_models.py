@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from torch import Tensor, nn
 
 from janus_wrap.encoder import build as build
 from janus_wrap.encoder import build_transform as build_transform
-from janus_wrap.library import raster
+from janus_wrap.library import raster, square_prefix
 from janus_wrap.options import Facts, WrapOptions
-
-PREFIXED = 8
-"""No model has more class and register tokens."""
 
 
 def build_trunk(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Module:
     """See `janus_wrap.library.Library.build_trunk`."""
     trunk = create(facts.model, image_size, config)
-    trunk.reset_classifier(0, "")
+    try:
+        trunk.reset_classifier(0, "")
+    except (AssertionError, ValueError):  # some heads cannot be without their pooling; it is not computed with
+        trunk.reset_classifier(0)
     return trunk  # type: ignore[no-any-return]
 
 
@@ -54,15 +53,7 @@ def features(trunk: Any, pixels: Tensor) -> Tensor:
     if found.ndim == 4:
         return raster(found, channels_last=getattr(trunk, "output_fmt", "NCHW") == "NHWC")
     prefix = getattr(trunk, "num_prefix_tokens", None)
-    return found[:, prefix_of(found.shape[1]) if prefix is None else int(prefix) :]
-
-
-def prefix_of(count: int) -> int:
-    """How many of ``count`` tokens stand before a square of patches, where the model does not say it."""
-    prefix = count - math.isqrt(count) ** 2
-    if prefix > PREFIXED:
-        raise ValueError(f"{count} tokens are no square of patches with up to {PREFIXED} tokens before it")
-    return prefix
+    return found[:, square_prefix(found.shape[1]) if prefix is None else int(prefix) :]
 
 
 def load_weights(trunk: nn.Module, options: WrapOptions, folder: Path) -> None:

@@ -14,7 +14,7 @@ from transformers.utils import cached_file
 
 from janus_wrap.encoder import build as build
 from janus_wrap.encoder import build_transform as build_transform
-from janus_wrap.library import raster
+from janus_wrap.library import raster, square_prefix
 from janus_wrap.options import Facts, WrapOptions
 
 PREPARED = "preprocessor_config.json"
@@ -28,10 +28,12 @@ def build_trunk(facts: Facts, image_size: int, config: dict[str, Any]) -> nn.Mod
     unknown = sorted(config.keys() - known.keys())
     if unknown:
         raise ValueError(f"config: {facts.model} has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
-    sized = {"image_size": image_size} if "image_size" in known and "image_size" not in config else {}
+    sized: dict[str, Any] = {}
+    if "image_size" in known and "image_size" not in config:
+        sized = {"image_size": [image_size] * 2 if isinstance(known["image_size"], list | tuple) else image_size}
     try:
         return make(kind, kind.config_class(**{**facts.config, **sized, **config}))
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+    except Exception as error:
         raise ValueError(
             f"transformers does not build {facts.model} at {image_size} pixels with {config}: {error}"
         ) from error
@@ -54,8 +56,10 @@ def tokens(trunk: Any, pixels: Tensor) -> Tensor:
 def prefix_of(config: Any, count: int, side: int) -> int:
     """How many of ``count`` tokens of a picture stand before its patches (class, register and distillation tokens)."""
     patch = getattr(config, "patch_size", None)
-    patches = (side // patch) ** 2 if isinstance(patch, int) else 0
-    if 0 < patches <= count:
+    if not isinstance(patch, int):
+        return square_prefix(count)
+    patches = (side // patch) ** 2
+    if patches <= count:
         return int(count - patches)
     if math.isqrt(count) ** 2 == count:  # a model that joins patches step by step has no such tokens
         return 0
