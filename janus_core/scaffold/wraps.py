@@ -22,7 +22,7 @@ class Wrapped:
     """A vision model, read from the configuration that its library has of it. Values are plain data.
 
     Attributes:
-        library: its name, and what it is called in requirements.
+        library: its name, as `--wrap` has it.
         version: of the library that was read.
         model: the model as the library calls it.
         facts: what `janus_wrap.options.Facts` holds.
