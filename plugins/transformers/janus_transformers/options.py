@@ -17,7 +17,8 @@ class TransformersOptions(BaseModel):
     weights: str = Field(
         min_length=1,
         description="'none' (random, of the architecture below), a folder as save_pretrained writes it, a .gguf file, "
-        "or 'hf-hub:organisation/name'; relative paths start at the recipe's folder",
+        "either also as 'package:NAME/FILE' inside an installed package, or 'hf-hub:organisation/name'; relative paths "
+        "start at the recipe's folder",
     )
     config: str | None = Field(
         None,
