@@ -11,8 +11,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from janus_core.checkpoints.own import load_checkpoint
 from janus_core.errors import UserError
-from janus_core.interfaces import BuildContext, SequenceLayout
+from janus_core.inference.session import Session
+from janus_core.interfaces import BuildContext, Sampling, SequenceLayout
+from janus_core.model.build import build_model
 
 pytest.importorskip("transformers", reason="needs the extra transformers")
 
@@ -29,7 +32,7 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 48,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
-    "max_position_embeddings": 64,
+    "max_position_embeddings": 256,
 }
 KINDS: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 2, "tie_word_embeddings": True},
@@ -42,6 +45,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "granite": {"num_key_value_heads": 2, "logits_scaling": 4.0, "embedding_multiplier": 3.0},
 }
 NO_SDPA = ("gemma2",)
+
+
+def attention_of(kind: str) -> str:
+    return "eager" if kind in NO_SDPA else "sdpa"
 
 
 @pytest.fixture(params=list(KINDS))
@@ -59,7 +66,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Any]:
 
 def load(folder: Path, vocabulary: int = 50, **options: Any) -> TransformersModel:
     kind = AutoConfig.from_pretrained(folder / "model").model_type if (folder / "model").is_dir() else ""
-    values = {"weights": "model", "attention": "eager" if kind in NO_SDPA else "sdpa", **options}
+    values = {"weights": "model", "attention": attention_of(kind), **options}
     found = build(TransformersOptions(**values), BuildContext(folder=folder), vocabulary=vocabulary)
     assert isinstance(found, TransformersModel)
     return found.eval()
@@ -169,7 +176,7 @@ def test_rotary_frequencies_stay_exact_in_bfloat16(saved: tuple[Path, Any]) -> N
 
 def test_a_checkpoint_of_ours_reads_the_architecture_only(saved: tuple[Path, Any]) -> None:
     folder, theirs = saved
-    options = TransformersOptions(weights="model", attention="eager" if theirs.config.model_type in NO_SDPA else "sdpa")
+    options = TransformersOptions(weights="model", attention=attention_of(theirs.config.model_type))
     random = build(options, BuildContext(folder=folder, skip_weights=True), vocabulary=50)
     assert isinstance(random, TransformersModel)
     expected = theirs.get_input_embeddings()(torch.arange(50))
@@ -198,8 +205,8 @@ def test_wrong_calls(saved: tuple[Path, Any]) -> None:
             model(embeds, layout, cache)
     with pytest.raises(TypeError, match="new_cache"):
         model(embeds, plain(2, 4), object())  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_positions 64"):
-        model.new_cache(1, 65)
+    with pytest.raises(ValueError, match="max_positions 256"):
+        model.new_cache(1, 257)
 
 
 @pytest.mark.parametrize(
@@ -276,10 +283,6 @@ def test_weights_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("lora", [False, True])
 def test_trains_answers_and_is_loaded_again(tiny: ModuleType, tmp_path: Path, lora: bool) -> None:
-    from janus_core.checkpoints.own import load_checkpoint
-    from janus_core.inference.session import Session
-    from janus_core.interfaces import Sampling
-
     values = tiny.recipe("both", steps=2, text=True)
     values["model"]["language_model"] = {"type": "transformers", "preset": "tiny"}
     if lora:
@@ -297,9 +300,6 @@ def test_trains_answers_and_is_loaded_again(tiny: ModuleType, tmp_path: Path, lo
 
 
 def test_frozen_it_stays_as_it_was_and_the_adapter_learns(tiny: ModuleType, tmp_path: Path) -> None:
-    from janus_core.checkpoints.own import load_checkpoint
-    from janus_core.model.build import build_model
-
     values = tiny.recipe("both", steps=2)
     values["model"]["language_model"] = {"type": "transformers", "preset": "tiny"}
     values["stages"][0]["train"] = ["adapters.*"]
@@ -309,3 +309,19 @@ def test_frozen_it_stays_as_it_was_and_the_adapter_learns(tiny: ModuleType, tmp_
     begun = build_model(recipe.model, recipe.text, seed=recipe.seed, folder=tmp_path / "out" / "checkpoint").model
     changed = tiny.differing(tiny.weights(trained), tiny.weights(begun))
     assert changed and all(name.startswith("adapters.") for name in changed)
+
+
+def test_a_checkpoint_needs_no_file_that_its_weights_came_from(
+    saved: tuple[Path, Any], tiny: ModuleType, tmp_path: Path
+) -> None:
+    folder, theirs = saved
+    options = {"weights": str(folder / "model"), "attention": attention_of(theirs.config.model_type)}
+    values = tiny.recipe("both", steps=1, text=True)
+    values["model"]["vocabulary"] = 300
+    values["model"]["language_model"] = {"type": "transformers", "options": options}
+    trained = tiny.train(values, tmp_path / "out")
+    (folder / "model").rename(folder / "elsewhere")
+    loaded, _, _ = load_checkpoint(tmp_path / "out")
+    assert tiny.differing(tiny.weights(trained.built.model), tiny.weights(loaded.model)) == []
+    answers = [s.ask(tiny.picture(), "what?", max_new_tokens=4) for s in (trained, Session(loaded))]
+    assert answers[0] == answers[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from janus_transformers.source import build_causal
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 """transformers' names of the kinds of layers that can be computed: those that keep a key and a value for each token."""
+NOT_SIZES = ("transformers_version", "dtype", "quantization_config", "_model_name_or_path", "_name_or_path")
+"""Of a configuration: what says nothing of the computation."""
 CLOSE = 1e-3
 """Largest difference, of the largest logit, between transformers' own forward and ours: rounding is far below."""
 
@@ -32,6 +35,7 @@ class TransformersModel(nn.Module):
         """Take the parts of a ``…ForCausalLM``; `ValueError` if its architecture does not fit the protocol."""
         super().__init__()
         config = causal.config.get_text_config()
+        self._config = causal.config
         self.decoder: Any = causal.get_decoder()
         embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
         _check(causal, config, self.decoder, head)
@@ -46,6 +50,11 @@ class TransformersModel(nn.Module):
         self.scale = float(getattr(config, "logit_scale", None) or 1) / (getattr(config, "logits_scaling", None) or 1)
         self.cap = getattr(config, "final_logit_softcapping", None)
         self.register_load_state_dict_post_hook(_computed_buffers)  # type: ignore[no-untyped-call]
+
+    def architecture(self) -> dict[str, Any]:
+        """The option of that name: transformers' configuration, of values that JSON can hold."""
+        config = json.loads(json.dumps(self._config.to_diff_dict(), default=str))
+        return {"architecture": {key: value for key, value in config.items() if key not in NOT_SIZES}}
 
     @property
     def _embedding(self) -> Any:

@@ -37,6 +37,10 @@ class TransformersOptions(BaseModel):
         None, gt=0, description="longest sample or cache that is accepted, in tokens; null: what the model declares"
     )
 
+    architecture: dict[str, Any] | None = Field(
+        None, description="configuration of the weights, written by checkpoints, so that they need no other file"
+    )
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         named = [name for name in ("config", "model_type") if getattr(self, name) is not None]

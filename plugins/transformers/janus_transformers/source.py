@@ -36,8 +36,13 @@ def build_causal(options: TransformersOptions, context: BuildContext, vocabulary
         config = _architecture(options, context)
         config.vocab_size = vocabulary
         return _read(str(options.model_type or options.config), _random, {"config": config, "attention": attention})
+    reads_no_weights = context.skip_weights or torch.get_default_device().type == "meta"
+    if reads_no_weights and options.architecture is not None:
+        config = _read(options.weights, AutoConfig.for_model, options.architecture)
+        config.get_text_config().vocab_size = vocabulary
+        return _read(options.weights, _random, {"config": config, "attention": attention})
     where = _where("weights", options.weights, context.folder)
-    if context.skip_weights or torch.get_default_device().type == "meta":
+    if reads_no_weights:
         config = _read(options.weights, AutoConfig.from_pretrained, where)
         return _read(options.weights, _random, {"config": config, "attention": attention})
     settings = {"dtype": torch.float32, "attn_implementation": attention}
