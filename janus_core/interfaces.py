@@ -250,6 +250,10 @@ class Cache(Protocol):
 class LanguageModel(Protocol):
     """The one causal transformer that all paths share; an ``nn.Module``.
 
+    It, and any other part, may also have ``architecture() -> dict[str, Any]``: options, of values that YAML can hold,
+    with which its factory builds the same module without the files that its weights came from. Our checkpoints add them
+    to the options of the part, so that they need no other file.
+
     Attributes:
         width: of embeddings and hidden states.
         vocabulary: rows of the embedding and of the text head.
