@@ -61,10 +61,12 @@ def read_table(path: Path) -> list[dict[str, str]]:
 def write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     """Write tab-separated values; cells that need quotes get them."""
     lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
-    # the module does not see that a carriage return needs quotes, where lines end with a line feed
-    quoting = csv.QUOTE_ALL if any("\r" in cell for line in lines for cell in line) else csv.QUOTE_MINIMAL
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter="\t", lineterminator="\n", quoting=quoting).writerows(lines)
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        if any("\r" in cell for line in lines for cell in line):
+            # the module does not see that a carriage return needs quotes, where lines end with a line feed
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerows(lines)
 
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
