@@ -49,6 +49,7 @@ class Score:
         value: the number, in ``unit``; NaN if it is not defined (precision without a positive answer).
         total: how many answers or pictures it is computed from.
         correct: how many of them are right, where the value is ``correct / total``; else None.
+        unit: ``share`` (a fraction), ``points`` (the benchmark's own scale) or ``distance`` (less is better).
         baselines: name -> value in the same unit (majority, blind, chance ...).
         ceilings: name -> value that a perfect model could reach under this measurement.
         task: the side of the model that it measures; the first score of a side stands for it in tables of many models.

@@ -108,7 +108,7 @@ def _page(kind: str) -> Iterator[str]:
     if "pretraining" in {field.name for field in dataclasses.fields(record)}:
         exchanged = (*exchanged, "Pretrainable")
     for name in exchanged:
-        yield from _record(getattr(interfaces, name, None) or getattr(scores, name))
+        yield from _record(exchanged_record(name))
     if kind in KINDS:
         yield from _capabilities(kind)
         yield from _checks(kind)
@@ -151,6 +151,12 @@ def _fields(record: type) -> list[tuple[str, ...]]:
         (f"`{field.name}`", f"`{_type(field.type)}`", _default(field), meanings.get(field.name, ""))
         for field in dataclasses.fields(record)
     ]
+
+
+def exchanged_record(name: str) -> type:
+    """A Protocol or data class of the interfaces or of the scores."""
+    found: type = getattr(interfaces, name, None) or getattr(scores, name)
+    return found
 
 
 def _record(found: type) -> Iterator[str]:
