@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -53,6 +54,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands of the docs name, in which they run one after another."""
     folder = tmp_path_factory.mktemp("desk")
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
+    shutil.copytree(ROOT / "tests/fixtures/evaluation/pope/answers_official", folder / "answers")
+    shutil.copytree(ROOT / "tests/fixtures/evaluation/pope/coco", folder / "coco")
+    for place, colour in (("train/red", "red"), ("train/blue", "blue"), ("test/red", "darkred"), ("test/blue", "navy")):
+        (folder / "pictures" / place).mkdir(parents=True)
+        Image.new("RGB", (64, 64), colour).save(folder / "pictures" / place / "a.png")
     (folder / "plugins.toml").touch()
     for _, kind, text in BLOCKS:
         if kind == "yaml" and ("stages:" in text or "\nkind:" in text):
