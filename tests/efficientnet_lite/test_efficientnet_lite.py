@@ -20,7 +20,7 @@ from janus_core.interfaces import BuildContext
 from janus_core.package_files import locate
 from janus_efficientnet_lite.model import build, build_transform, build_trunk, renamed
 from janus_efficientnet_lite.options import HALF, TRAINED, EfficientNetLiteOptions
-from janus_efficientnet_lite.plugin import TINY, janus_understanding_encoders
+from janus_efficientnet_lite.plugin import janus_understanding_encoders
 from janus_open_clip.weights import WeightsError, read
 
 SPEC = next(iter(janus_understanding_encoders()))
@@ -51,9 +51,26 @@ def test_tokens_are_the_last_feature_map_in_raster_order() -> None:
         torch.testing.assert_close(pooled(pixels).tokens, expected)
 
 
+@torch.no_grad()
+def test_the_tokens_of_an_earlier_stage() -> None:
+    whole = build(EfficientNetLiteOptions(weights="none", image_size=64), BuildContext()).eval()
+    pixels = torch.randn(2, 3, 64, 64)
+    found = whole.trunk.bn1(whole.trunk.conv_stem(pixels))
+    for stage, (block, width, grid) in enumerate(
+        zip(whole.trunk.blocks, (16, 24, 40, 80, 112, 192, 320), (32, 16, 8, 4, 4, 2, 2), strict=True)
+    ):
+        found = block(found)
+        early = build(EfficientNetLiteOptions(weights="none", image_size=64, layer=stage - 8), BuildContext()).eval()
+        kept = {key: value for key, value in whole.state_dict().items() if key in early.state_dict()}
+        early.load_state_dict(kept)
+        assert (early.width, early.grid) == (width, grid)
+        torch.testing.assert_close(early(pixels).tokens, found.flatten(2).mT)
+
+
+@pytest.mark.parametrize("layer", [-1, -3])
 @pytest.mark.parametrize("side", [64, 100, 224])
-def test_the_transform_knows_the_number_of_tokens(side: int) -> None:
-    chosen = options(image_size=side)
+def test_the_transform_knows_the_number_of_tokens(side: int, layer: int) -> None:
+    chosen = options(image_size=side, layer=layer)
     prepared = build_transform(chosen, BuildContext())(Image.new("RGB", (40, 70), (255, 0, 0)))
     model = build(chosen, BuildContext()).eval()
     assert model(prepared.inputs[None]).tokens.shape[1] == prepared.num_tokens
@@ -105,7 +122,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     [
         ({"pool": 3}, r"pool 3 does not divide the 8 x 8 tokens: use one of \[1, 2, 4, 8\]"),
         ({"image_size": 16}, "greater than or equal to 32"),
-        ({"custom": {**TINY, "blocks": ["ir_r1_k3_s2_e2_c24"]}}, "multiply to 2: make it 16"),
+        ({"layer": -6}, "layer -6 is not possible with 4 stages: use -1 to -5"),
         ({"model": "lite9"}, "lite0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite's last feature map as tokens, and its weights under timm's names or TensorFlow's."""
+"""A feature map of EfficientNet-Lite as tokens, and its weights under timm's names or TensorFlow's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST = "_conv_stem.weight"
 
 
 class EfficientNetLite(nn.Module):
-    """Pixels [B, 3, S, S] -> tokens [B, N, width] in raster order, one for 32 x 32 pixels (times ``pool``, squared)."""
+    """Pixels [B, 3, S, S] -> tokens [B, N, width] in raster order: cells of a feature map, averaged over ``pool``."""
 
     modality: str = "image"
 
@@ -35,7 +35,7 @@ class EfficientNetLite(nn.Module):
         """Wrap timm's ``tf_efficientnet_lite*``, built without classifier."""
         super().__init__()
         self.trunk = trunk
-        self.width = int(trunk.num_features)
+        self.width = [norm.num_features for norm in trunk.modules() if isinstance(norm, nn.BatchNorm2d)][-1]
         self.image_size, self.grid, self.pool = image_size, grid, pool
 
     def forward(self, pixels: Tensor) -> Features:
@@ -104,6 +104,8 @@ def build(options: EfficientNetLiteOptions, context: BuildContext) -> EfficientN
             trunk, renamed(read(path), trunk), path=path, model="the custom blocks" if options.custom else options.model
         )
     trunk.reset_classifier(0)
+    if options.layer < -1:
+        trunk.blocks, trunk.conv_head, trunk.bn2 = trunk.blocks[: options.stages], nn.Identity(), nn.Identity()
     return EfficientNetLite(trunk, image_size=options.side, grid=options.grid, pool=options.pool)
 
 

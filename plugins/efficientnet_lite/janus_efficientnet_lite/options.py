@@ -14,8 +14,8 @@ from janus_open_clip.preprocess import ImageTransform
 HALF = (0.5, 0.5, 0.5)
 """Mean and std of timm's ``tf_efficientnet_lite*``."""
 
-STRIDE = 32
-"""Pixels between two tokens."""
+STRIDES = (1, 2, 2, 2, 1, 2, 1)
+"""Of the stages of each model, after the stem's 2 (arXiv:1905.11946, table 1)."""
 
 TRAINED: dict[str, tuple[int, Interpolation]] = {
     "lite0": (224, "bicubic"),
@@ -32,17 +32,13 @@ class CustomBlocks(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    blocks: list[str] = Field(
-        min_length=1, description="stages in timm's notation, such as ir_r2_k5_s2_e6_c40; their strides multiply to 16"
-    )
+    blocks: list[str] = Field(min_length=1, description="stages in timm's notation, such as ir_r2_k5_s2_e6_c40")
     width: int = Field(gt=0, description="channels of the last feature map")
 
-    @model_validator(mode="after")
-    def _strides_fit(self) -> Self:
-        stride = math.prod(int(found[1]) for block in self.blocks if (found := re.search(r"_s(\d+)", block)))
-        if stride != STRIDE // 2:
-            raise ValueError(f"the strides (_s…) of the blocks multiply to {stride}: make it {STRIDE // 2}")
-        return self
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of the stages."""
+        return tuple(int(found[1]) if (found := re.search(r"_s(\d+)", block)) else 1 for block in self.blocks)
 
 
 class EfficientNetLiteOptions(BaseModel):
@@ -56,7 +52,13 @@ class EfficientNetLiteOptions(BaseModel):
         "package; relative paths start at the recipe's folder"
     )
     image_size: int | None = Field(
-        None, ge=STRIDE, description="side of the input in pixels; null: the one that it was trained at"
+        None, ge=32, description="side of the input in pixels; null: the one that it was trained at"
+    )
+    layer: int = Field(
+        -1,
+        le=-1,
+        description="whose output the tokens are: -1 the last feature map, -2 the last stage, -3 the one before it … "
+        "Earlier ones see finer and less of what things are; what follows is not kept",
     )
     pool: int = Field(1, ge=1, description="average the tokens over pool x pool neighbours; 1 keeps every token")
     resize: Resize = Field(
@@ -72,10 +74,23 @@ class EfficientNetLiteOptions(BaseModel):
     @property
     def grid(self) -> int:
         """Tokens along a side before pooling; a rest of the picture counts, as the convolutions pad."""
-        return -(-self.side // STRIDE)
+        return -(-self.side // (2 * math.prod(self.strides[: self.stages])))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of all stages."""
+        return self.custom.strides if self.custom else STRIDES
+
+    @property
+    def stages(self) -> int:
+        """How many stages are computed."""
+        return len(self.strides) + min(self.layer + 2, 0)
 
     @model_validator(mode="after")
-    def _pool_divides(self) -> Self:
+    def _fits(self) -> Self:
+        if self.stages < 1:
+            count = len(self.strides)
+            raise ValueError(f"layer {self.layer} is not possible with {count} stages: use -1 to -{count + 1}")
         if self.grid % self.pool:
             raise ValueError(
                 f"pool {self.pool} does not divide the {self.grid} x {self.grid} tokens: "

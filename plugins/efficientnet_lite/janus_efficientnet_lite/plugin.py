@@ -19,7 +19,7 @@ def janus_understanding_encoders() -> Iterable[UnderstandingEncoderSpec]:
     """Yield the record of ``efficientnet_lite``; all but ``tiny`` leave ``weights`` to the recipe."""
     yield UnderstandingEncoderSpec(
         name="efficientnet_lite",
-        summary="EfficientNet-Lite through timm: a small convolutional encoder, one token for 32x32 pixels",
+        summary="EfficientNet-Lite through timm: a small convolutional encoder, one token for 32x32 pixels or fewer",
         factory="janus_efficientnet_lite.model:build",
         transform="janus_efficientnet_lite.model:build_transform",
         options="janus_efficientnet_lite.options:EfficientNetLiteOptions",
