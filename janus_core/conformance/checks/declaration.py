@@ -39,6 +39,7 @@ def licence(subject: Subject) -> None:
     prevents="an option that is misspelled and silently ignored",
 )
 def options(subject: Subject) -> None:
+    subject.observe()  # before anything else imports it
     try:
         model = options_model(subject.component)
     except RegistryError as error:
@@ -62,6 +63,12 @@ def options(subject: Subject) -> None:
         ) from None
     if again != subject.chosen.options:
         raise Fault("options written as JSON come back changed", "use JSON's types in the options")
+    if subject.given != subject.chosen.options.model_dump():
+        changed = [n for n, value in subject.chosen.options.model_dump().items() if subject.given.get(n) != value]
+        raise Fault(
+            f"its factory, transform or module changes the options that it is given: {', '.join(changed)}",
+            'copy what you change; model_config = ConfigDict(extra="forbid", frozen=True) finds the place',
+        )
 
 
 @check("presets", "must", KINDS, "every preset is valid", prevents="a preset that fails only when it is used")
@@ -91,17 +98,16 @@ def _plain(value: Any) -> Any:
 @check("build", "must", KINDS, "the factory imports and gives an nn.Module", prevents="a component that cannot be used")
 def build(subject: Subject) -> None:
     subject.observe()
-    for name in ("import", "build"):
-        phase = subject.phases[name]
+    for name, phase in subject.phases.items():
+        if name not in ("import", "build"):
+            continue
         if isinstance(phase.error, NotRun):
             raise phase.error
         if phase.error is not None:
             shown = f"{type(phase.error).__name__}: {phase.error}"
-            if phase.network:
-                shown += f" (it reached for the network: {phase.network[0]})"
+            if phase.deeds.network:
+                shown += f" (it reached for the network: {phase.deeds.network[0]})"
             raise Fault(f"{name} raises {shown}", "make the factory work with the preset's options and weights: none")
-    if not isinstance(subject.build(), nn.Module):
-        raise Fault("the factory gives no nn.Module", "return an nn.Module")
 
 
 @check(
