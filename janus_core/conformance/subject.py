@@ -231,7 +231,11 @@ class Subject:
         if self.phases["import"].error is not None or not self._lived("build", build):
             return
         if self.kind in WITH_TRANSFORM:
-            held["raws"] = self.raws()
+            try:
+                held["raws"] = self.raws()
+            except NotRun as reason:  # a modality that the kit makes no inputs of
+                self.phases["transform"] = Phase("transform", error=reason)
+                return
             if not self._lived("transform", transform):
                 return
         held["joined"] = self.drive.items(self, ROWS, held.get("items", []))
