@@ -173,8 +173,41 @@ class DataSourceSpec(ComponentSpec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSpec:
+    """One way of prompting and scoring a benchmark; written ``benchmark@name``.
+
+    Attributes:
+        name: the part after the ``@``.
+        summary: one line for listings.
+        version: goes up whenever a number could change; numbers of two versions are not compared.
+        prompts: whose prompts a run uses (``janus``, ``llava`` ...).
+    """
+
+    name: str
+    summary: str
+    version: int = 1
+    prompts: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkSpec(ComponentSpec):
-    """A benchmark: items to run a model on, and the scores of what it said or drew."""
+    """A benchmark: items to run a model on, and the scores of what it said or drew.
+
+    Attributes:
+        protocols: its protocols; the first is taken where the user names none.
+        tasks: which of ``understanding`` and ``generation`` it measures.
+        data: what the folder ``--data`` must hold; empty: it brings its own data.
+    """
+
+    protocols: tuple[ProtocolSpec, ...]
+    tasks: tuple[str, ...]
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        ComponentSpec.__post_init__(self)
+        names = [protocol.name for protocol in self.protocols]
+        if not names or len(set(names)) < len(names):
+            raise SpecError(f"benchmark {self.name!r} needs protocols with different names, and has {names}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

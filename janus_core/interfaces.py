@@ -17,13 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import argparse
 
     import torch
     from torch import Tensor, nn
+
+    from janus_core.scores import ScoreCard, ScoredItem
 
 Task = Literal["understanding", "text", "generation"]
 TASKS: tuple[Task, ...] = ("understanding", "text", "generation")
@@ -248,6 +250,10 @@ class Cache(Protocol):
 class LanguageModel(Protocol):
     """The one causal transformer that all paths share; an ``nn.Module``.
 
+    It, and any other part, may also have ``architecture() -> dict[str, Any]``: options, of values that YAML can hold,
+    with which its factory builds the same module without the files that its weights came from. Our checkpoints add them
+    to the options of the part, so that they need no other file.
+
     Attributes:
         width: of embeddings and hidden states.
         vocabulary: rows of the embedding and of the text head.
@@ -392,60 +398,102 @@ class Command(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """One number of a benchmark with the numbers that it must be read beside.
+class Question:
+    """One thing that a benchmark asks.
 
     Attributes:
-        name: what is measured.
-        correct: right answers.
-        total: all answers.
-        baselines: name -> fraction in [0, 1] (majority, blind, chance ...).
-        ceilings: name -> fraction that a perfect model could reach under this measurement.
-        task: the side of the model that it measures; the first score of a side stands for it in tables of many models.
+        id: stable over runs, unique among the questions of one call.
+        text: the words of the prompt, after the images.
+        images: files or PIL images (RGB); files are opened when their batch is asked.
+        options: texts to rank instead of answering freely (see `BenchmarkWork.losses`).
     """
 
-    name: str
-    correct: int
-    total: int
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    ceilings: Mapping[str, float] = field(default_factory=dict)
-    task: Task | None = None
-
-    @property
-    def value(self) -> float:
-        return self.correct / self.total if self.total else 0.0
+    id: str
+    text: str
+    images: tuple[Any, ...] = ()
+    options: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class BenchmarkResult:
-    """What a benchmark gives back.
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn picture of a benchmark.
 
     Attributes:
-        protocol: name and version of the way of prompting and scoring, ``name@version``.
-        scores: the numbers.
-        items: one record an item; ``task`` is ``understanding`` (scene, question, answer, truth, right) or
-            ``generation`` (scene, prompt, picture, objects_right, objects). ``counts``: what the item adds to each
-            score, score name -> [right, of], so that every number can be computed again from the items alone.
-        pictures: PIL images by file name.
-        attribution: what must stand beside the pictures (authors, licence).
-        provenance: of the benchmark, see `janus_core.config.provenance`; whoever runs it fills it in.
+        path: the PNG file.
+        prompt: number of its prompt.
+        number: its own among those of the prompt.
     """
 
+    path: Path
+    prompt: int
+    number: int
+
+
+class BenchmarkWork(Protocol):
+    """What a benchmark is given to run with; whatever was answered or drawn before a stop is not done again.
+
+    Attributes:
+        session: a `janus_core.inference.session.Session`.
+        protocol: the name after the ``@``.
+        data: the folder that the user has put the benchmark's files into.
+        limit: only so many items, taken by the benchmark from the front of its list.
+        seed: of the drawings.
+        folder: where the benchmark may write files of its own, such as predictions in the official format.
+    """
+
+    session: Any
     protocol: str
-    scores: list[Score]
-    items: list[dict[str, Any]] = field(default_factory=list)
-    pictures: dict[str, Any] = field(default_factory=dict)
-    attribution: str = ""
-    provenance: dict[str, str] = field(default_factory=dict)
+    data: Path | None
+    limit: int | None
+    seed: int
+    folder: Path
+
+    def answer(
+        self, name: str, questions: Sequence[Question], *, max_new_tokens: int, system: str | None = None
+    ) -> list[str]:
+        """Greedy answers, one a question; ``name`` tells several calls of one run apart."""
+        ...
+
+    def losses(self, name: str, questions: Sequence[Question], *, system: str | None = None) -> list[list[float]]:
+        """For each question the mean loss in nats a token of each of its options as the answer."""
+        ...
+
+    def draw(
+        self, name: str, prompts: Sequence[str], *, images_per_prompt: int = 1, sampling: Sampling | None = None
+    ) -> list[Picture]:
+        """Drawings as PNG files, prompt by prompt; each is keyed by the seed and its number, whatever the batch."""
+        ...
+
+    def progress(self, items: Iterable[Any], what: str) -> Iterable[Any]:
+        """The items, with a bar where the user wants one."""
+        ...
 
 
 class Benchmark(Protocol):
-    """Runs a loaded model on its items; ``session`` is a `janus_core.inference.Session`."""
+    """Measures a model; ``protocol`` is always one of those that its spec declares."""
 
-    def run(
-        self, session: Any, *, limit: int | None, progress: Callable[[Iterable[Any], str], Iterable[Any]]
-    ) -> BenchmarkResult:
-        """Score the first ``limit`` items (None: all); ``progress(items, what)`` wraps a loop to show how far it is."""
+    def run(self, work: BenchmarkWork) -> ScoreCard:
+        """Ask and draw what the protocol wants of the model, and score it."""
+        ...
+
+    def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:
+        """The scores of any multiset of items of a card, by name; NaN where one is not defined.
+
+        For the items of a card it gives the card's scores; resampled, their spread.
+        """
+        ...
+
+
+@runtime_checkable
+class ScoresFiles(Protocol):
+    """A benchmark that scores predictions which any toolkit has written."""
+
+    def score(self, protocol: str, predictions: Path, annotations: Path | None) -> ScoreCard:
+        """Score a file or folder of predictions against the official annotations (None: they are in the predictions).
+
+        Raises:
+            UserError: a file is missing or malformed; the place and the item are named.
+        """
         ...
 
 

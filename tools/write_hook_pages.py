@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from janus_core import hookspecs, interfaces
+from janus_core import hookspecs, interfaces, scores
 from janus_core.conformance.capabilities import CAPABILITIES
 from janus_core.conformance.check import KINDS, checks
 from janus_core.hookspecs import HOOK_API, HOOKS, JanusHooks
@@ -29,7 +29,13 @@ PROTOCOLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "generation_head": ("GenerationHead", ("CodeLayout", "Noise", "Sampling", "BuildContext")),
     "language_model": ("LanguageModel", ("SequenceLayout", "Cache", "BuildContext")),
     "data_source": ("DataSource", ("Sample", "Message", "Given", "Target", "BadRecord", "BuildContext")),
-    "benchmark": ("Benchmark", ("BenchmarkResult", "Score", "BuildContext")),
+    "benchmark": (
+        "Benchmark",
+        (
+            *("ScoresFiles", "BenchmarkWork", "Question", "Picture", "Sampling"),
+            *("ScoreCard", "Score", "ScoredItem", "BuildContext"),
+        ),
+    ),
     "command": ("Command", ()),
 }
 """Kind -> what its factory gives, and what that exchanges with the rest."""
@@ -41,6 +47,7 @@ EXAMPLE = {
     "transform": "janus_mine.model:build_transform",
     "options": "janus_mine.options:Options",
     "tasks": ("understanding",),
+    "protocols": (hookspecs.ProtocolSpec(name="main", summary="how it asks and scores"),),
 }
 """Values of required fields in the examples."""
 
@@ -88,6 +95,8 @@ def _page(kind: str) -> Iterator[str]:
     yield ""
     yield "## Fields of the record"
     yield from _table(("field", "type", "default", "meaning"), _fields(record))
+    if "protocols" in {field.name for field in dataclasses.fields(record)}:
+        yield from _record(hookspecs.ProtocolSpec)
     if "layouts" in {field.name for field in dataclasses.fields(record)}:
         for name in ("Layout", "Rename", "Split"):
             yield from _record(getattr(hookspecs, name))
@@ -99,7 +108,7 @@ def _page(kind: str) -> Iterator[str]:
     if "pretraining" in {field.name for field in dataclasses.fields(record)}:
         exchanged = (*exchanged, "Pretrainable")
     for name in exchanged:
-        yield from _record(getattr(interfaces, name))
+        yield from _record(exchanged_record(name))
     if kind in KINDS:
         yield from _capabilities(kind)
         yield from _checks(kind)
@@ -111,7 +120,8 @@ def _example(hook: str, record: type) -> Iterator[str]:
     yield "```python"
     yield "from collections.abc import Iterable"
     yield ""
-    yield f"from janus_core.hookspecs import {record.__name__}, hookimpl"
+    more = ["ProtocolSpec"] if "protocols" in required else []
+    yield f"from janus_core.hookspecs import {', '.join([record.__name__, *more])}, hookimpl"
     yield ""
     yield f"JANUS_HOOK_API: tuple[int, int] = {HOOK_API}"
     yield ""
@@ -119,9 +129,20 @@ def _example(hook: str, record: type) -> Iterator[str]:
     yield "@hookimpl"
     yield f"def {hook}() -> Iterable[{record.__name__}]:"
     yield f"    yield {record.__name__}("
-    yield from (f"        {name}={EXAMPLE[name]!r},".replace("'", '"') for name in required)
+    yield from (f"        {name}={_written(EXAMPLE[name])}," for name in required)
     yield "    )"
     yield "```"
+
+
+def _written(value: object) -> str:
+    """Source code of a value; of a record, what differs from its defaults."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_written, value))},)" if len(value) == 1 else f"({', '.join(map(_written, value))})"
+    if dataclasses.is_dataclass(value):
+        told = [field for field in dataclasses.fields(value) if getattr(value, field.name) != field.default]
+        named = (f"{field.name}={_written(getattr(value, field.name))}" for field in told)
+        return f"{type(value).__name__}({', '.join(named)})"
+    return repr(value).replace("'", '"')
 
 
 def _fields(record: type) -> list[tuple[str, ...]]:
@@ -130,6 +151,12 @@ def _fields(record: type) -> list[tuple[str, ...]]:
         (f"`{field.name}`", f"`{_type(field.type)}`", _default(field), meanings.get(field.name, ""))
         for field in dataclasses.fields(record)
     ]
+
+
+def exchanged_record(name: str) -> type:
+    """A Protocol or data class of the interfaces or of the scores."""
+    found: type = getattr(interfaces, name, None) or getattr(scores, name)
+    return found
 
 
 def _record(found: type) -> Iterator[str]:

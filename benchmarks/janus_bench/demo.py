@@ -41,8 +41,11 @@ class DemoCommand:
             raise UserError("--resume needs the folder of the run", "add --out DIR")
         recipe, folder = load_checked(RECIPE, arguments.sets)
         out = arguments.out or Path("runs") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
-        from janus_bench.run import run_benchmark, write_result
+        from janus_bench.chosen import chosen_benchmark
+        from janus_bench.run import How, run_benchmarks
+        from janus_bench.stored import card_folder
         from janus_bench.table import text_table
+        from janus_bench.work import silent, with_bars
         from janus_core.training.runner import Interrupted, train
 
         began = time.monotonic()
@@ -57,12 +60,13 @@ class DemoCommand:
             _say(f"{stop}\ncontinue with: {again}")
             return 130
         _say(f"trained in {(time.monotonic() - began) / 60:.1f} minutes; now {arguments.scenes} unseen scenes")
-        choice = ComponentChoice(type=BENCHMARK, options={"scenes": arguments.scenes})
-        result = run_benchmark(choice, session, show_progress=not arguments.no_progress)
-        write_result(out / "benchmark", result, session, "One transformer that answers and draws")
-        print(f"\n{text_table(result.scores, session.built.random)}\n\n{result.attribution}\n")
-        print(f"look at:   {out / 'benchmark' / 'page.html'}\nthen type:")
-        print(f'  janus answer --model {out} {out / "benchmark" / "scene-0.png"} "how many objects are there?"')
+        benchmark = chosen_benchmark(ComponentChoice(type=BENCHMARK, options={"scenes": arguments.scenes}))
+        how = How(progress=silent if arguments.no_progress else with_bars)
+        (stored,) = run_benchmarks([benchmark], session, how, out / "benchmark")
+        folder = card_folder(out / "benchmark", benchmark.id)
+        print(f"\n{text_table(stored)}\n\n{stored.card.attribution}\n")
+        print(f"look at:   {folder / 'page.html'}\nthen type:")
+        print(f'  janus answer --model {out} {folder / "scene-0.png"} "how many objects are there?"')
         print(f'  janus draw --model {out} "a cat at the top left and a key at the bottom right on a blue background"')
         print("  janus demo --set model.adapters.image=linear      # swap a part by a word, keep everything else fixed")
         return 0

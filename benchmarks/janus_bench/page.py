@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from janus_bench.table import text_table
-from janus_core.interfaces import BenchmarkResult
+from janus_core.scores import ScoreCard
 
 SHOWN = 16
 STYLE = """
@@ -28,39 +26,44 @@ footer { margin-top: 2rem; font-size: 13px; opacity: .8 }
 """
 
 
-def write_page(path: Path, result: BenchmarkResult, title: str, random: Sequence[str] = ()) -> None:
-    """Write the table, the first pictures that were asked about and the first that were drawn."""
-    body = [f"<h1>{html.escape(title)}</h1>", f"<pre>{html.escape(text_table(result.scores, random))}</pre>"]
-    understanding = [item for item in result.items if item["task"] == "understanding"]
+def write_page(path: Path, card: ScoreCard, table: str, title: str) -> None:
+    """Write the table, the first pictures that were asked about and the first that were drawn.
+
+    Args:
+        table: the scores as text.
+    """
+    body = [f"<h1>{html.escape(title)}</h1>", f"<pre>{html.escape(table)}</pre>"]
+    understanding = [record for record in card.records if record.get("task") == "understanding"]
     if understanding:
-        scenes = list(dict.fromkeys(item["scene"] for item in understanding))[:SHOWN]
+        scenes = list(dict.fromkeys(record["scene"] for record in understanding))[:SHOWN]
         body.append("<h2>Questions about pictures never seen in training</h2><div class=grid>")
-        body += [_asked(result, [i for i in understanding if i["scene"] == scene]) for scene in scenes]
+        body += [_asked(card, [i for i in understanding if i["scene"] == scene]) for scene in scenes]
         body.append("</div>")
-    drawn = [item for item in result.items if item["task"] == "generation"][:SHOWN]
+    drawn = [record for record in card.records if record.get("task") == "generation"][:SHOWN]
     if drawn:
         body.append("<h2>Drawings of scenes never seen in training</h2><div class=grid>")
-        body += [_drawing(result, item) for item in drawn]
+        body += [_drawing(card, record) for record in drawn]
         body.append("</div>")
-    body.append(f"<footer>Protocol {html.escape(result.protocol)}. {html.escape(result.attribution)}</footer>")
+    about = f"Protocol {card.protocol}, version {card.version}. {card.attribution}"
+    body.append(f"<footer>{html.escape(about)}</footer>")
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title><style>{STYLE}</style>"
     path.write_text(f"{head}<body>{''.join(body)}</body></html>", encoding="utf-8")
 
 
-def _asked(result: BenchmarkResult, items: list[dict[str, Any]]) -> str:
+def _asked(card: ScoreCard, items: list[dict[str, Any]]) -> str:
     lines = []
     for item in items:
         kind = "right" if item["right"] else "wrong"
         truth = "" if item["right"] else f" <small>({html.escape(item['truth'])})</small>"
         lines.append(f"{html.escape(item['question'])} <b class={kind}>{html.escape(item['answer']) or '—'}</b>{truth}")
-    image = _embedded(result.pictures[f"scene-{items[0]['scene']}.png"])
+    image = _embedded(card.pictures[f"scene-{items[0]['scene']}.png"])
     return f"<figure>{image}<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
 
 
-def _drawing(result: BenchmarkResult, item: dict[str, Any]) -> str:
+def _drawing(card: ScoreCard, item: dict[str, Any]) -> str:
     kind = "right" if item["objects_right"] == item["objects"] else "wrong"
     count = f"<b class={kind}>{item['objects_right']} of {item['objects']} objects recognised</b>"
-    image = _embedded(result.pictures[item["picture"]])
+    image = _embedded(card.pictures[item["picture"]])
     return f"<figure>{image}<figcaption>{html.escape(item['prompt'])}<br>{count}</figcaption></figure>"
 
 

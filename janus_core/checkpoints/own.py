@@ -22,9 +22,10 @@ from janus_core.checkpoints.stream import TensorSpec, write_safetensors
 from janus_core.config.begin import FACTS, RECIPE, TEXT, checkpoint_folder
 from janus_core.config.load import load, to_yaml
 from janus_core.config.provenance import check_provenance
-from janus_core.config.recipe import Recipe
+from janus_core.config.recipe import ModelConfig, Recipe
 from janus_core.errors import UserError
 from janus_core.model.build import BuiltModel, build_model
+from janus_core.model.janus import JanusModel
 from janus_core.model.lora import inject, load_updates, merge
 from janus_core.model.lora_names import split_state
 from janus_core.text.tokenizer import TextTokenizer
@@ -94,6 +95,7 @@ def save_checkpoint(
         facts: what else to record: stage, step, digests.
         source: see `new_checkpoint`.
     """
+    recipe = recipe.model_copy(update={"model": with_architectures(recipe.model, built.model)})
     known = {"provenance": built.provenance, "random": built.random, **facts}
     with new_checkpoint(folder, built.text, recipe, known, source) as weights:
         state, updates = split_state(unique_state(built.model))
@@ -101,6 +103,17 @@ def save_checkpoint(
         if updates:
             path = weights.with_name(UPDATES)
             write_safetensors(path, [TensorSpec.of(*item) for item in updates.items()], updates.items())
+
+
+def with_architectures(config: ModelConfig, model: JanusModel) -> ModelConfig:
+    """The model's section with what its parts declare of themselves, so that no other file is needed to build them."""
+    found = config.model_copy(deep=True)
+    for name, part in model.parts().items():
+        if callable(declared := getattr(part, "architecture", None)):
+            head, _, route = name.partition(".")
+            choice = getattr(found, head)[route] if route else getattr(found, head)
+            choice.options |= declared()
+    return found
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

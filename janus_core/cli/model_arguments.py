@@ -74,7 +74,7 @@ def open_session(arguments: argparse.Namespace) -> Session:
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {device}: {str(error).splitlines()[0]}", "use --device cpu") from error
     built.model.eval()
-    return Session(built, recipe.name, facts | {"guidance": recipe.samples.guidance})
+    return Session(built, recipe.name, facts | {"guidance": recipe.samples.guidance, "seed": recipe.seed})
 
 
 def at_least_zero(text: str) -> float:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from janus_core.cli import plugins_new
 from janus_core.cli.plugins_text import component_facts, list_facts, plugin_facts, print_component, print_table, summary
 from janus_core.errors import UserError
 from janus_core.hookspecs import HOOKS
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--device", default="cpu", help="where values are computed, such as cuda (default: cpu)")
     check.add_argument("--slow", action="store_true", help="also the checks that take long, such as compile")
     check.add_argument("--json", action="store_true", help="print JSON: the results and the card of each component")
+    plugins_new.add_arguments(actions.add_parser("new", help="write a new plugin that passes the conformance kit"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _info(arguments.name, as_json=arguments.json)
     if arguments.action == "schema":
         return _schema(arguments.of)
+    if arguments.action == "new":
+        return plugins_new.new(arguments)
     if arguments.action in ("enable", "disable"):
         from janus_core.cli.plugins_policy import switch
 

@@ -14,6 +14,7 @@ from janus_core.config.choose import choose
 from janus_core.config.parts import match_parts, part_names
 from janus_core.config.recipe import ComponentChoice, ModelConfig, Recipe, StageConfig
 from janus_core.errors import UserError
+from janus_core.package_files import PACKAGE, locate
 from janus_core.text.tokenizer import BYTES
 
 PATHS = ("weights", "path", "names", "images")
@@ -49,8 +50,8 @@ def missing_files(recipe: Recipe, folder: Path) -> list[str]:
         for name in PATHS[1:] if filled else PATHS:
             given = getattr(options, name, None)
             for text in given if isinstance(given, list | tuple) else [given]:
-                if isinstance(text, str) and not _exists(folder, text, word=name == "weights"):
-                    found.append(f"{place}.options.{name}: {folder / text} does not exist")
+                if isinstance(text, str) and (missing := _missing(folder, text, word=name == "weights")):
+                    found.append(f"{place}.options.{name}: {missing}")
     return found
 
 
@@ -65,20 +66,29 @@ def _no_text_tokenizer(recipe: Recipe, folder: Path) -> str | None:
     path = recipe.text.tokenizer
     if path == BYTES or (folder / path).is_file():
         return None
+    if path.startswith(PACKAGE):
+        return f"text.tokenizer: {missing}" if (missing := _missing(folder, path, word=False)) else None
     return f"text.tokenizer: {folder / path} does not exist; give a tokenizer.json, or '{BYTES}'"
 
 
-def _exists(folder: Path, text: str, *, word: bool) -> bool:
-    """Whether a path leads somewhere; of a pattern only the folder before it is looked at.
+def _missing(folder: Path, text: str, *, word: bool) -> str | None:
+    """What is wrong with a path that leads nowhere; of a pattern only the folder before it is looked at.
 
     Args:
         word: it may also be a word such as ``none`` or an address such as ``hf-hub:…``, which lead nowhere.
     """
+    if text.startswith(PACKAGE):
+        try:
+            locate(folder, text)
+        except UserError as error:
+            return f"{error.what}; {error.remedy}"
+        return None
     text = text.removeprefix("local-dir:")
     if word and (":" in text or not ("/" in text or "." in text)):
-        return True
+        return None
     fixed = re.split(r"[*?\[{]", text, maxsplit=1)[0]
-    return os.path.exists(folder / (text if fixed == text else os.path.dirname(fixed)))
+    there = os.path.exists(folder / (text if fixed == text else os.path.dirname(fixed)))
+    return None if there else f"{folder / text} does not exist"
 
 
 def component_choices(recipe: Recipe) -> Iterator[tuple[str, str, ComponentChoice]]:

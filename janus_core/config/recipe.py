@@ -33,7 +33,11 @@ class ComponentChoice(Strict):
 class TextConfig(Strict):
     """How text becomes ids."""
 
-    tokenizer: str = Field(default=BYTES, description="path of a tokenizer.json, or 'bytes': one id a byte")
+    tokenizer: str = Field(
+        default=BYTES,
+        description="a tokenizer.json, the .gguf file of a language model, also as 'package:NAME/FILE' inside an "
+        "installed package, or 'bytes': one id a byte",
+    )
     special: SpecialTokens = Field(default_factory=SpecialTokens, description="names of the special tokens")
     chat: ChatTemplate = Field(default_factory=ChatTemplate, description="roles and system text")
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from janus_core.errors import UserError
 from janus_core.inference.decode import Kept, Steps, decode_codes, decode_text, no_progress
-from janus_core.interfaces import BadRecord, GenerationTokenizer, Given, Message, Sampling, device_of
+from janus_core.inference.rank import answer_losses
+from janus_core.interfaces import BadRecord, GenerationTokenizer, Given, Message, Sample, Sampling, device_of
 from janus_core.model.build import BuiltModel
 from janus_core.sequence.assemble import Assembled
 
@@ -85,6 +86,29 @@ class Session:
             answers += [decode(row).strip() for row in ids]
         return answers
 
+    def losses(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        options: Sequence[Sequence[str]],
+        *,
+        system: str | None = None,
+    ) -> list[list[float]]:
+        """How unlikely each of a conversation's options is as its answer: mean loss in nats a token, the end included.
+
+        Raises:
+            UserError: a conversation names a route that the model lacks, or its input cannot be used.
+        """
+        found = []
+        for messages, texts in zip(conversations, options, strict=True):
+            samples = [Sample("option", "understanding", (*messages, Message("assistant", (text,)))) for text in texts]
+            try:
+                assembled = [self.built.assembler.sample(sample, system=system) for sample in samples]
+            except BadRecord as error:
+                raise UserError(error.reason) from error
+            with self._evaluating():
+                found.append(answer_losses(self.built, assembled))
+        return found
+
     def ask(self, image: Image.Image | None, question: str, **options: Any) -> str:
         """Answer one question, about a picture (PIL, RGB) or about nothing."""
         return self.answer([[self.question([] if image is None else [image], question)]], **options)[0]
@@ -103,6 +127,7 @@ class Session:
         seed: int = 0,
         negative: str | None = None,
         batch_size: int = 16,
+        first: int = 0,
         kept: Kept | None = None,
         progress: Steps = no_progress,
     ) -> list[Drawing]:
@@ -110,6 +135,7 @@ class Session:
 
         Args:
             negative: what guidance leads away from, in place of no prompt.
+            first: number of the first picture, where a request is made in parts.
             kept: codes of a given picture that stay as they are (see `janus_core.inference.inpaint`).
 
         Raises:
@@ -130,7 +156,7 @@ class Session:
                 codes = decode_codes(
                     self.built,
                     [assembled[prompt] for prompt, _ in part],
-                    keys=[(seed, start + row) for row in range(len(part))],
+                    keys=[(seed, first + start + row) for row in range(len(part))],
                     sampling=sampling,
                     negative=against,
                     kept=kept,
@@ -138,7 +164,7 @@ class Session:
                 )
                 pictures = self.render(codes)
             drawings += [
-                Drawing(picture, code.cpu(), prompt, seed, start + row)
+                Drawing(picture, code.cpu(), prompt, seed, first + start + row)
                 for row, ((prompt, _), picture, code) in enumerate(zip(part, pictures, codes, strict=True))
             ]
         return drawings

@@ -26,8 +26,9 @@ from janus_core.interfaces import (
 )
 from janus_core.model.code_table import build_code_table
 from janus_core.model.janus import JanusModel, Parts
+from janus_core.package_files import locate
 from janus_core.sequence.assemble import Assembler, Route
-from janus_core.text.tokenizer import TextTokenizer
+from janus_core.text.tokenizer import BYTES, TextTokenizer
 
 
 @dataclass(slots=True)
@@ -178,7 +179,7 @@ class _Builder:
         return BuildContext(self.folder, self.skip_weights, self.config.image_size, self.part, self.transform)
 
     def _path(self, source: str) -> str:
-        return source if source == "bytes" else str(self.folder / source)
+        return source if source == BYTES else str(locate(self.folder, source))
 
 
 def make(chosen: Chosen, context: BuildContext, place: str, **sizes: Any) -> object:

@@ -65,22 +65,23 @@ class Assembler:
     ) -> None:
         self.text, self.chat, self.routes, self.target_transform = text, chat, routes, target_transform
 
-    def sample(self, sample: Sample, *, drop_condition: bool = False) -> Assembled:
+    def sample(self, sample: Sample, *, drop_condition: bool = False, system: str | None = None) -> Assembled:
         """Assemble a sample; with ``drop_condition`` every token between BOS and the picture becomes pad.
+
+        Args:
+            system: in place of the chat template's own words.
 
         Raises:
             BadRecord: an input cannot be prepared, or the sample needs a route or a head that the model lacks.
         """
-        system = self.chat.system if sample.task == "understanding" else ""
-        out = self._assemble(sample.id, sample.task, sample.messages, system)
+        out = self._assemble(sample.id, sample.task, sample.messages, self._system(sample.task, system))
         if drop_condition:
             self.drop_condition(out)
         return out
 
     def prompt(self, messages: tuple[Message, ...], task: Task, system: str | None = None) -> Assembled:
         """Assemble the tokens before an answer or a picture: a generation prompt ends with the begin token."""
-        text = self.chat.system if system is None and task == "understanding" else (system or "")
-        out = self._assemble("prompt", task, (*messages, Message("assistant", ())), text)
+        out = self._assemble("prompt", task, (*messages, Message("assistant", ())), self._system(task, system))
         if task == "generation":
             out.ids.append(self.text.begin("image"))
         return out
@@ -89,6 +90,9 @@ class Assembler:
         """Replace the prompt by pads, keeping BOS, the begin token and the length, as Janus' inference does."""
         end = assembled.targets[0].start - 1 if assembled.targets else len(assembled.ids) - 1
         assembled.ids[1:end] = [self.text.pad] * (end - 1)
+
+    def _system(self, task: Task, given: str | None) -> str:
+        return self.chat.system if given is None and task == "understanding" else (given or "")
 
     def _assemble(self, identity: str, task: Task, messages: tuple[Message, ...], system: str) -> Assembled:
         out = Assembled(identity, task, [self.text.bos])

@@ -67,7 +67,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(**{item.name: _move(getattr(self, item.name), device) for item in fields(self)})
+        return Batch(**{item.name: move(getattr(self, item.name), device) for item in fields(self)})
 
 
 def pack(
@@ -121,15 +121,16 @@ def _layout(lengths: tuple[int, ...]) -> SequenceLayout:
     return SequenceLayout(torch.cat([torch.arange(length) for length in lengths])[None], lengths)
 
 
-def _move(value: Any, device: torch.device) -> Any:
+def move(value: Any, device: torch.device) -> Any:
+    """What a transform collated, or a part of a batch, on a device."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     if isinstance(value, SequenceLayout):
         return SequenceLayout(value.positions.to(device), value.lengths)
     if isinstance(value, GivenBatch):
-        return GivenBatch(_move(value.inputs, device), _move(value.index, device))
+        return GivenBatch(move(value.inputs, device), move(value.index, device))
     if isinstance(value, Mapping):
-        return {key: _move(item, device) for key, item in value.items()}
+        return {key: move(item, device) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value)(_move(item, device) for item in value)
+        return type(value)(move(item, device) for item in value)
     return value

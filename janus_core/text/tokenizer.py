@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from janus_core.errors import UserError
+from janus_core.text.gguf import SUFFIX, read_gguf_tokenizer
 
 BYTES = "bytes"
 
@@ -48,7 +49,7 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, source: str | Path, special: SpecialTokens, modalities: Iterable[str]) -> TextTokenizer:
-        """Read a ``tokenizer.json``, or build the byte tokenizer for the word ``bytes``.
+        """Read a ``tokenizer.json`` or a GGUF file, or build the byte tokenizer for the word ``bytes``.
 
         Raises:
             UserError: the file is missing or is no tokenizer.
@@ -59,9 +60,12 @@ class TextTokenizer:
         if not path.is_file():
             raise UserError(f"text tokenizer {path} does not exist", f"give a tokenizer.json, or write '{BYTES}'")
         try:
-            return cls(Tokenizer.from_file(str(path)), special, modalities)
+            found = read_gguf_tokenizer(path) if path.suffix == SUFFIX else Tokenizer.from_file(str(path))
+        except UserError:
+            raise
         except Exception as error:
             raise UserError(f"text tokenizer {path} cannot be read: {error}", "give a tokenizer.json") from error
+        return cls(found, special, modalities)
 
     def __len__(self) -> int:
         """Number of ids, special tokens included."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from janus_bench.run import run_benchmark
+from janus_bench.chosen import chosen_benchmark
+from janus_bench.run import How, run_benchmark
 from janus_core.checkpoints.own import load_checkpoint
 from janus_core.config.recipe import ComponentChoice
 from janus_core.inference.session import Session
@@ -26,9 +27,10 @@ def session() -> Session:
 @pytest.mark.silent_failure(24)
 def test_the_first_scenes_give_the_scores_that_ship(session: Session) -> None:
     """On a sample of the scenes, so within sampling error of the whole: three standard deviations."""
-    result = run_benchmark(ComponentChoice(type="openmoji_scenes"), session, limit=SCENES, show_progress=False)
+    benchmark = chosen_benchmark(ComponentChoice(type="openmoji_scenes"))
+    card = run_benchmark(benchmark, session, How(limit=SCENES)).card
     shipped = {row["name"]: row for row in json.loads((SHIPPED / "scores.json").read_text())["scores"]}
-    for score in result.scores:
+    for score in card.scores:
         if score.name in ("answers", "drawn objects"):
             share = shipped[score.name]["value"]
             assert abs(score.value - share) < 3 * (share * (1 - share) / score.total) ** 0.5 + 0.02

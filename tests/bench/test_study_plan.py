@@ -89,6 +89,19 @@ def test_what_changes_a_result_changes_the_id(values: dict[str, Any], plan: Any)
     assert set(plan(**values).cells).isdisjoint(plan().cells)
 
 
+def test_a_benchmark_may_name_its_protocol_and_its_files(plan: Any, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    found = plan(benchmarks=["pope@mean3", "mme"], data="files", limit=3)
+    tail = ["--data", str(tmp_path / "files"), "--limit", "3"]
+    assert found.benchmarks == {"pope@mean3": ["pope@mean3", *tail], "mme": ["mme", *tail]}
+    other = plan(benchmarks=["pope@random", "mme"], data="files", limit=3)
+    assert not set(found.cells) & set(other.cells)
+    with pytest.raises(UserError, match="no protocol 'mean'"):
+        plan(benchmarks=["pope@mean"])
+    with pytest.raises(UserError, match="nowhere is no folder"):
+        plan(data="nowhere")
+
+
 def test_combinations_that_resolve_to_one_recipe_run_once(plan: Any) -> None:
     axes = {"row": {"as it is": {}, "said again": {"stages.one.steps": 2}, "other": {"stages.one.steps": 3}}}
     found = plan(axes=axes, seeds=[0, 1])

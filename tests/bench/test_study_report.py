@@ -11,13 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from janus_bench.intervals import wilson
+from janus_bench.statistics.intervals import Interval, wilson
 from janus_bench.study.cell_folder import CellState
 from janus_bench.study.picture import Point, draw
 from janus_bench.study.plan import Plan, Row
 from janus_bench.study.report import markdown, table_csv
 from janus_bench.study.results import CellResult, Measured, RowResult
-from janus_bench.study.spread import quantile, spread, told_apart
+from janus_bench.study.spread import spread, told_apart
+from janus_core.interfaces import Task
+from janus_core.scores import share
+
+
+def measured(name: str, task: Task, right: int, of: int) -> Measured:
+    return Measured("made", share(name, right, of, task=task), Interval(*wilson(right, of), "Wilson"))
 
 
 def result(name: str, seen: list[int], drawn: list[int], random: tuple[str, ...] = ()) -> RowResult:
@@ -25,12 +31,12 @@ def result(name: str, seen: list[int], drawn: list[int], random: tuple[str, ...]
     found = RowResult(Row(name=name, labels={"row": name}, sets=[], differs=[], budget={}, cells={}))
     found.row.cells = {seed: f"{name}{seed}" for seed in range(3)}
     for seed in range(max(len(seen), len(drawn))):
-        scores = [Measured("made", "answers", "understanding", seen[seed], 100, True)] if seen else []
-        scores += [Measured("made", "drawn objects", "generation", drawn[seed], 50, True)] if seed < len(drawn) else []
+        scores = [measured("answers", "understanding", seen[seed], 100)] if seen else []
+        scores += [measured("drawn objects", "generation", drawn[seed], 50)] if seed < len(drawn) else []
         state = CellState(id=f"{name}{seed}", row=name, seed=seed, recipe="r", sets=[], status="done")
         state.seconds = {"train": 60.0 + seed, "bench made": 5.0}
         state.parameters = {"total": 12345, "trained": 345}
-        found.done.append(CellResult(seed, state, scores, list(random), ["made@1"]))
+        found.done.append(CellResult(seed, state, scores, list(random), ["made@way, version 1"]))
     return found
 
 
@@ -46,14 +52,13 @@ def line(text: str, row: str) -> list[str]:
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
-def test_spread_and_quantiles() -> None:
+def test_spread() -> None:
     found = spread([0.2, 0.5, 0.35])
     assert (found.mean, found.least, found.most, found.n) == (pytest.approx(0.35), 0.2, 0.5, 3)
     assert found.deviation == pytest.approx(statistics.stdev([0.2, 0.5, 0.35]))
     assert spread([0.4]).deviation is None
     with pytest.raises(ValueError, match="no values"):
         spread([])
-    assert [quantile(n) for n in (0, 1, 4, 30, 500)] == [12.706, 12.706, 2.776, 2.042, 2.042]
 
 
 def test_welch_against_a_worked_example() -> None:
@@ -95,7 +100,7 @@ def test_random_weights_failures_and_gaps_are_marked() -> None:
     results = [result("A", [20, 30, 25], [5, 5, 5], random=("encoders.image",)), result("D", [40], [20])]
     results[1].missing = [1, 2]
     results[0].done[0].notes = ["made: something odd"]
-    results[0].done[1].protocols = ["made@2"]
+    results[0].done[1].protocols = ["made@way, version 2"]
     for cell, sha in zip([*results[0].done, *results[1].done], "aaba", strict=True):
         parts = {"language_model": "llama/llama", "adapters.image": "adapters/mlp"}
         cell.state.provenance = {role: {"component": name, "code_sha256": "c"} for role, name in parts.items()}
@@ -106,7 +111,7 @@ def test_random_weights_failures_and_gaps_are_marked() -> None:
         "A: RANDOM weights, never trained: encoders.image",
         "D: seeds 1, 2",
         "A seed 0: made: something odd",
-        "different versions of a protocol: made@1, made@2",
+        "different versions of a protocol: made@way, version 1, made@way, version 2",
         "cells ran with different code of: llama/llama\n",
     ):
         assert told in text

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 import janus_bench.study.run
+from janus_bench.run_folder import begin
+from janus_bench.stored import About, card_folder, write_card
 from janus_bench.study.cell_folder import CellState, cell_folder, done_cells
 from janus_bench.study.failure import reason
 from janus_bench.study.lock import locked
@@ -25,8 +27,8 @@ from janus_bench.study.plan import Plan, make_plan, read_study
 from janus_bench.study.report import write_report
 from janus_bench.study.run import Stopped, run_study
 from janus_bench.study.runner import LocalProcesses
-from janus_core.checkpoints.atomic import atomic_folder
 from janus_core.errors import UserError
+from janus_core.scores import ScoreCard, ScoredItem, share
 
 ROWS = {"a": {}, "b": {"stages.one.learning_rate": 0.5}, "c": {"stages.one.learning_rate": 0.25}}
 MADE_BY = {"language_model": {"component": "llama/llama", "distribution": "d", "version": "1", "code_sha256": "0"}}
@@ -67,19 +69,15 @@ class Made:
 
 def write_scores(folder: Path, right: int) -> None:
     """Results as `janus bench run` writes them: 10 questions, of which so many were answered right."""
-    items = [
-        {"task": task, "counts": {name: [int(i < right), 1]}}
-        for task, name in (("understanding", "answers"), ("generation", "drawn objects"))
-        for i in range(10)
-    ]
-    scores = [
-        {"name": name, "task": task, "correct": right, "total": 10}
-        for task, name in (("understanding", "answers"), ("generation", "drawn objects"))
-    ]
-    with atomic_folder(folder) as partial:
-        about = {"protocol": "openmoji_scenes@1", "random_weights": [], "scores": scores}
-        (partial / "scores.json").write_text(json.dumps(about))
-        (partial / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    sides = (("understanding", "answers"), ("generation", "drawn objects"))
+    card = ScoreCard("openmoji_scenes", "openmoji_scenes@exact", 1, [])
+    for task, name in sides:
+        card.scores.append(share(name, right, 10, task=task))  # type: ignore[arg-type]
+        for i in range(10):
+            worth = int(i < right)
+            card.items.append(ScoredItem(f"{task}-{i}", str(i), float(worth), facts={"counts": {name: [worth, 1]}}))
+    begin(folder, {}, {card.protocol: {}})
+    write_card(card_folder(folder, card.protocol), card, About("made"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -20,8 +21,9 @@ from janus_core.config.load import load, validate
 from janus_core.config.recipe import ComponentChoice, PretrainRecipe, Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-ELSEWHERE = ("janus_checkpoints.md",)
-"""Pages whose commands need a published checkpoint: tests/janus_checkpoints runs them on a tiny one."""
+ELSEWHERE = ("janus_checkpoints.md", "your_encoder.md", "real_pieces.md")
+"""Pages that are followed as a whole: by tests/janus_checkpoints on a tiny checkpoint, by tests/scaffold, and by
+tests/recipes/test_real_pieces.py where the packages are installed."""
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if page.name not in ELSEWHERE]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -52,6 +54,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands of the docs name, in which they run one after another."""
     folder = tmp_path_factory.mktemp("desk")
     Image.new("RGB", (64, 64), "white").save(folder / "picture.png")
+    shutil.copytree(ROOT / "tests/fixtures/evaluation/pope/answers_official", folder / "answers")
+    shutil.copytree(ROOT / "tests/fixtures/evaluation/pope/coco", folder / "coco")
+    for place, colour in (("train/red", "red"), ("train/blue", "blue"), ("test/red", "darkred"), ("test/blue", "navy")):
+        (folder / "pictures" / place).mkdir(parents=True)
+        Image.new("RGB", (64, 64), colour).save(folder / "pictures" / place / "a.png")
     (folder / "plugins.toml").touch()
     for _, kind, text in BLOCKS:
         if kind == "yaml" and ("stages:" in text or "\nkind:" in text):

@@ -48,7 +48,7 @@ def test_every_field_and_member_has_a_meaning(kind: str) -> None:
         assert len(meaning) > 8, f"{record.__name__}.{name} is documented nowhere: write it in Attributes"
     protocol, exchanged = tool.PROTOCOLS[kind]
     for name in (protocol, *exchanged):
-        found = getattr(interfaces, name)
+        found = tool.exchanged_record(name)
         documented = tool.attributes(found)
         fields = (
             [f.name for f in dataclasses.fields(found)] if dataclasses.is_dataclass(found) else found.__annotations__

@@ -38,6 +38,13 @@ def test_the_wheel_holds_recipes_and_their_weights(wheel: Path) -> None:
             assert f"janus_core/recipes/{path.relative_to(ROOT / 'recipes').as_posix()}" in names
 
 
+def test_the_wheel_holds_the_templates_of_new_plugins(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    templates = [path.relative_to(ROOT).as_posix() for path in (ROOT / "janus_core" / "scaffold").rglob("*.template")]
+    assert len(templates) > 30
+    assert set(templates) <= names
+
+
 def test_an_installed_wheel_works_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     command = [

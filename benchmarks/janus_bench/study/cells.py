@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from janus_core.config import load
 from janus_core.config.check import check_recipe, component_choices
-from janus_core.config.choose import choose
+from janus_core.config.choose import Chosen, choose
 from janus_core.config.recipe import ComponentChoice, Recipe
 from janus_core.errors import UserError
 
@@ -76,10 +76,13 @@ GENERATION = ("generation_tokenizer", "generation_adapter", "generation_head")
 
 def chosen(kind: str, choice: ComponentChoice, place: str) -> dict[str, Any]:
     """A component by its full name with the options that differ from its defaults."""
-    found = choose(kind, choice, place)
-    options = found.options
-    told = _told(options) if isinstance(options, BaseModel) else repr(options)
-    return {"component": found.component.qualified, "options": told}
+    return described(choose(kind, choice, place))
+
+
+def described(found: Chosen) -> dict[str, Any]:
+    """The same of one that is chosen already."""
+    options = _told(found.options) if isinstance(found.options, BaseModel) else repr(found.options)
+    return {"component": found.component.qualified, "options": options}
 
 
 def identity(*parts: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -58,7 +59,12 @@ class Study(Strict):
     exclude: list[Selection] = Field(default_factory=list, description="combinations that are left out")
     seeds: list[int] = Field(default=[0], min_length=1, description="each combination is run once with each seed")
     match: list[Match] = Field(default_factory=list, description="what must be equal")
-    benchmarks: list[ComponentChoice] = Field(min_length=1, description="what every cell is measured on")
+    benchmarks: list[ComponentChoice] = Field(
+        min_length=1, description="what every cell is measured on, by name or name@protocol"
+    )
+    data: Path | None = Field(
+        default=None, description="the benchmarks' files, as --data of 'janus bench run'; relative to this file"
+    )
     limit: int | None = Field(default=None, ge=1, description="only the first items of each benchmark")
 
     _lists = field_validator("pairings", "exclude", mode="before")(

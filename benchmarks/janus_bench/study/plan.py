@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from janus_bench.chosen import chosen_benchmark
 from janus_bench.study.budget import Budget, Matched, budget, check_matches
-from janus_bench.study.cells import chosen, content, identity, resolve, settings
+from janus_bench.study.cells import content, described, identity, resolve, settings
 from janus_bench.study.combine import Labels, combinations
 from janus_bench.study.file import Study
 from janus_core.config.catalog import find_recipe
@@ -105,9 +106,10 @@ def make_plan(study: Study, folder: Path) -> Plan:
     path = find_recipe(str(folder / study.recipe) if (folder / study.recipe).exists() else study.recipe).resolve()
     values, _ = read_extended(path)
     shared = settings(study.set)
-    measured = {
-        place: chosen("benchmark", choice, place) for place, choice in _places("benchmarks", study.benchmarks).items()
-    }
+    wanted = [chosen_benchmark(choice, place=f"benchmarks.{index}") for index, choice in enumerate(study.benchmarks)]
+    measured = [described(one.component) | {"protocol": one.id, "version": one.protocol.version} for one in wanted]
+    if study.data is not None and not (folder / study.data).is_dir():
+        raise UserError(f"study {study.name}: data: {folder / study.data} is no folder", "correct the path")
     rows: dict[str, Row] = {}
     mistakes: dict[str, tuple[str, str | None]] = {}
     for labels, overrides in combinations(study):
@@ -134,7 +136,7 @@ def make_plan(study: Study, folder: Path) -> Plan:
         description=study.description,
         recipe=path,
         seeds=study.seeds,
-        benchmarks={choice.type: _arguments(choice.model_dump(), study.limit) for choice in study.benchmarks},
+        benchmarks={choice.type: _arguments(choice.model_dump(), study, folder) for choice in study.benchmarks},
         rows=list(rows.values()),
         matched=check_matches(study.match, named),
     )
@@ -168,13 +170,10 @@ def resolved(plan: Plan, row: Row, seed: int) -> Recipe:
     return resolve(read_extended(plan.recipe)[0], [*row.sets, f"seed={seed}"], plan.recipe.parent, row.name)
 
 
-def _places(name: str, items: Sequence[Any]) -> dict[str, Any]:
-    return {f"{name}.{index}": item for index, item in enumerate(items)}
-
-
-def _arguments(choice: Mapping[str, Any], limit: int | None) -> list[str]:
+def _arguments(choice: Mapping[str, Any], study: Study, folder: Path) -> list[str]:
     sets = [argument for text in settings(choice["options"]) for argument in ("--set", text)]
-    return [choice["type"], *sets, *([] if limit is None else ["--limit", str(limit)])]
+    data = [] if study.data is None else ["--data", str((folder / study.data).resolve())]
+    return [choice["type"], *sets, *data, *([] if study.limit is None else ["--limit", str(study.limit)])]
 
 
 def _together(name: str, mistakes: list[tuple[str, str | None]]) -> UserError:

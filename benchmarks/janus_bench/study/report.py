@@ -8,12 +8,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from janus_bench.intervals import wilson
 from janus_bench.study.picture import Point, draw
 from janus_bench.study.plan import Plan, read_plan
 from janus_bench.study.results import SIDES, Measured, RowResult, read_results
 from janus_bench.study.spread import Spread, told_apart
+from janus_bench.table import shown, whole
 from janus_core.checkpoints.atomic import atomic_file
+from janus_core.scores import Unit
 
 DASH = "–"
 
@@ -71,7 +72,8 @@ def markdown(plan: Plan, results: Sequence[RowResult], pictures: dict[str, str])
 
 def _benchmark(results: Sequence[RowResult], benchmark: str) -> list[str]:
     scores = [(side, _headline(results, benchmark, side)) for side in SIDES]
-    protocols = sorted({p for r in results for c in r.done for p in c.protocols if p.partition("@")[0] == benchmark})
+    own = benchmark.partition("@")[0].rpartition("/")[2]
+    protocols = sorted({p for r in results for c in r.done for p in c.protocols if p.partition("@")[0] == own})
     head = ["row"]
     for side, name in scores:
         head += [f"{side}: {name or 'not measured'}", "min to max", "95 % of the items"]
@@ -93,10 +95,14 @@ def _line(result: RowResult, benchmark: str, scores: Sequence[str | None]) -> li
 
 
 def _score(over: Spread, values: Sequence[Measured]) -> list[str]:
+    unit = values[0].score.unit
+    least, most = shown(over.least, unit), shown(over.most, unit)
     # The same items in every cell: more seeds make them no more, so the interval is that of a single run.
-    of = round(sum(value.of for value in values) / len(values))
-    low, high = wilson(over.mean * of, of) if of else (0.0, 1.0)
-    return [_mean(over), f"{100 * over.least:.1f} to {100 * over.most:.1f}", f"{100 * low:.0f} to {100 * high:.0f}"]
+    known = [(v.interval.low - v.value, v.interval.high - v.value) for v in values if v.interval is not None]
+    if not known:
+        return [_mean(over, unit), f"{least} to {most}", DASH]
+    low, high = (over.mean + sum(ends) / len(known) for ends in zip(*known, strict=True))
+    return [_mean(over, unit), f"{least} to {most}", f"{whole(low, unit)} to {whole(high, unit)}"]
 
 
 def _all_scores(results: Sequence[RowResult], benchmark: str) -> list[str]:
@@ -105,12 +111,13 @@ def _all_scores(results: Sequence[RowResult], benchmark: str) -> list[str]:
     lines = [_bar(["score", *(result.row.name for result in results)]), _bar(["---"] * (len(results) + 1))]
     for name in names:
         over = [result.spread(benchmark, name) for result in results]
-        lines.append(_bar([name, *(DASH if spread is None else _mean(spread) for spread in over)]))
+        unit = next(value.score.unit for r in results for value in r.values(benchmark, name))
+        lines.append(_bar([name, *(DASH if spread is None else _mean(spread, unit) for spread in over)]))
     return lines if names else []
 
 
-def _mean(over: Spread) -> str:
-    return f"{100 * over.mean:.1f}" + ("" if over.deviation is None else f" ± {100 * over.deviation:.1f}")
+def _mean(over: Spread, unit: Unit) -> str:
+    return shown(over.mean, unit) + ("" if over.deviation is None else f" ± {shown(over.deviation, unit)}")
 
 
 def _headline(results: Sequence[RowResult], benchmark: str, side: str) -> str | None:
@@ -177,7 +184,11 @@ def _rows(results: Sequence[RowResult]) -> Iterator[str]:
 
 
 def _points(results: Sequence[RowResult], benchmark: str) -> list[Point]:
+    """The picture's points; none for scores that are no shares, which its axes cannot hold."""
     names = [_headline(results, benchmark, side) for side in SIDES]
+    values = [value for name in names if name for r in results for value in r.values(benchmark, name)]
+    if any(value.score.unit != "share" for value in values):
+        return []
     points = []
     for result in results:
         both = [result.spread(benchmark, name) if name else None for name in names]
@@ -198,9 +209,10 @@ def table_csv(results: Sequence[RowResult]) -> str:
             counted, random = cell.state.parameters or {}, " ".join(cell.random)
             cost = [counted.get("total", ""), counted.get("trained", ""), *_spent(cell.state.seconds), random, ""]
             for score in cell.scores:
-                low, high = wilson(score.right, score.of) if score.of else (0.0, 1.0)
-                shown = [f"{number:.6f}" for number in (score.value, low, high)]
-                named = [score.benchmark, score.task or "", score.name, *shown, score.right, score.of]
+                ends = [""] * 2 if (at := score.interval) is None else [f"{at.low:.6f}", f"{at.high:.6f}"]
+                counts = ["" if score.score.correct is None else score.score.correct, score.score.total]
+                told = [score.benchmark, score.score.task or "", score.name, f"{score.value:.6f}"]
+                named = [*told, *ends, *counts]
                 writer.writerow([row.name, cell.seed, cell.state.id, "done", *named, *cost])
         for state in result.failed:
             reason = state.reason.sentence() if state.reason else ""

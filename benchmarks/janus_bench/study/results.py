@@ -1,15 +1,18 @@
-"""What the files of a study's cells say, scores computed again from the items where the items allow it."""
+"""What the files of a study's cells say, counts added up again from the items where the items have them."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from janus_bench.statistics.intervals import Interval
+from janus_bench.stored import Stored, read_run
 from janus_bench.study.cell_folder import CellFolder, CellState, cell_folder
 from janus_bench.study.plan import Plan, Row
 from janus_bench.study.spread import Spread, spread
+from janus_core.errors import UserError
+from janus_core.scores import Score, ScoredItem
 
 SIDES = ("understanding", "generation")
 
@@ -19,20 +22,20 @@ class Measured:
     """One score of one cell.
 
     Attributes:
-        right, of: counts.
-        recomputed: whether they were added up from the items, or taken from the table of scores.
+        interval: that its benchmark gave it, if any.
     """
 
     benchmark: str
-    name: str
-    task: str | None
-    right: int
-    of: int
-    recomputed: bool
+    score: Score
+    interval: Interval | None = None
+
+    @property
+    def name(self) -> str:
+        return self.score.name
 
     @property
     def value(self) -> float:
-        return self.right / self.of if self.of else 0.0
+        return self.score.value
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class RowResult:
         found: dict[str, str] = {}
         for cell in self.done:
             for score in cell.scores:
-                if score.task == side:
+                if score.score.task == side:
                     found.setdefault(score.benchmark, score.name)
         return list(found.items())
 
@@ -111,29 +114,34 @@ def read_results(plan: Plan, folder: Path) -> list[RowResult]:
 def _cell(plan: Plan, place: CellFolder, state: CellState) -> CellResult:
     result = CellResult(state.seed, state, [], [], [])
     for name in plan.benchmarks:
-        folder = place.benchmark(name)
         try:
-            about = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-            items = [json.loads(line) for line in (folder / "items.jsonl").read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError) as error:
-            result.notes.append(f"{name}: cannot be read: {error}")
+            run = read_run(place.benchmark(name))
+        except UserError as error:
+            result.notes.append(f"{name}: {error.what}")
             continue
-        result.protocols.append(about["protocol"])
-        result.random += [part for part in about.get("random_weights", []) if part not in result.random]
-        for stored in about["scores"]:
-            result.scores.append(_score(name, stored, items))
-            if (told := result.scores[-1]).recomputed and (told.right, told.of) != (stored["correct"], stored["total"]):
-                result.notes.append(
-                    f"{name}: the items give {told.right} of {told.of} for {told.name!r}, "
-                    f"the table of scores {stored['correct']} of {stored['total']}"
-                )
+        for stored in run.results.values():
+            _add(result, name, stored)
     return result
 
 
-def _score(benchmark: str, stored: dict[str, Any], items: list[dict[str, Any]]) -> Measured:
-    name, task = stored["name"], stored.get("task")
-    counts = [item["counts"][name] for item in items if name in item.get("counts", {})]
+def _add(result: CellResult, benchmark: str, stored: Stored) -> None:
+    card = stored.card
+    result.protocols.append(f"{card.protocol}, version {card.version}")
+    result.random += [part for part in stored.about.random_weights if part not in result.random]
+    for score in card.scores:
+        result.scores.append(Measured(benchmark, score, stored.intervals.get(score.name)))
+        counted = _counted(score.name, card.items)
+        if counted is not None and counted != (score.correct, score.total):
+            result.notes.append(
+                f"{benchmark}: the items give {counted[0]} of {counted[1]} for {score.name!r}, "
+                f"the table of scores {score.correct} of {score.total}"
+            )
+
+
+def _counted(name: str, items: Sequence[ScoredItem]) -> tuple[int, int] | None:
+    """What the items add up to, None if they hold no counts."""
+    counts = [item.facts["counts"][name] for item in items if name in item.facts.get("counts", {})]
     if not counts:
-        return Measured(benchmark, name, task, stored["correct"], stored["total"], recomputed=False)
+        return None
     right, of = (sum(column) for column in zip(*counts, strict=True))
-    return Measured(benchmark, name, task, right, of, recomputed=True)
+    return right, of

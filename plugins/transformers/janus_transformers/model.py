@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -15,8 +16,12 @@ from janus_transformers.cache import PositionedCache
 from janus_transformers.options import TransformersOptions
 from janus_transformers.source import build_causal
 
-ALTERED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-"""Settings by which an architecture changes its logits after the text head, which is not done here."""
+FULL, SLIDING = "full_attention", "sliding_attention"
+"""transformers' names of the kinds of layers that can be computed: those that keep a key and a value for each token."""
+NOT_SIZES = ("transformers_version", "dtype", "quantization_config", "_model_name_or_path", "_name_or_path")
+"""Of a configuration: what says nothing of the computation."""
+CLOSE = 1e-3
+"""Largest difference, of the largest logit, between transformers' own forward and ours: rounding is far below."""
 
 
 class TransformersModel(nn.Module):
@@ -30,9 +35,10 @@ class TransformersModel(nn.Module):
         """Take the parts of a ``…ForCausalLM``; `ValueError` if its architecture does not fit the protocol."""
         super().__init__()
         config = causal.config.get_text_config()
-        self.decoder: Any = causal.base_model
+        self._config = causal.config
+        self.decoder: Any = causal.get_decoder()
         embedding, head = causal.get_input_embeddings(), causal.get_output_embeddings()
-        _check(causal, config, embedding, head)
+        _check(causal, config, self.decoder, head)
         self.head: nn.Linear | None = None if head.weight is embedding.weight else head
         embedding.padding_idx = None  # every row gets a gradient
         self.width, self.vocabulary = int(embedding.embedding_dim), int(embedding.num_embeddings)
@@ -40,6 +46,15 @@ class TransformersModel(nn.Module):
         declared = getattr(config, "max_position_embeddings", None)
         self.max_positions = int(max_positions or declared or 1 << 30)
         self.window = getattr(config, "sliding_window", None)
+        self.kinds = frozenset(getattr(config, "layer_types", None) or [SLIDING if self.window else FULL])
+        self.scale = float(getattr(config, "logit_scale", None) or 1) / (getattr(config, "logits_scaling", None) or 1)
+        self.cap = getattr(config, "final_logit_softcapping", None)
+        self.register_load_state_dict_post_hook(_computed_buffers)  # type: ignore[no-untyped-call]
+
+    def architecture(self) -> dict[str, Any]:
+        """The option of that name: transformers' configuration, of values that JSON can hold."""
+        config = json.loads(json.dumps(self._config.to_diff_dict(), default=str))
+        return {"architecture": {key: value for key, value in config.items() if key not in NOT_SIZES}}
 
     @property
     def _embedding(self) -> Any:
@@ -51,9 +66,10 @@ class TransformersModel(nn.Module):
 
     def text_logits(self, hidden: Tensor) -> Tensor:
         """[..., width] -> [..., vocabulary]."""
-        if self.head is None:
-            return F.linear(hidden, self._embedding.weight)
-        return self.head(hidden)  # type: ignore[no-any-return]
+        logits: Tensor = F.linear(hidden, self._embedding.weight) if self.head is None else self.head(hidden)
+        if self.scale != 1:
+            logits = logits * self.scale
+        return logits if self.cap is None else self.cap * torch.tanh(logits / self.cap)
 
     def forward(self, embeds: Tensor, layout: SequenceLayout, cache: Cache | None = None) -> Tensor:
         """[R, T, width] -> hidden states after the final norm, [R, T, width]; a cache is extended in place.
@@ -89,7 +105,7 @@ class TransformersModel(nn.Module):
             raise ValueError(f"a packed batch (layout.lengths) has 1 row, not {rows}: join the samples in one row")
         if sum(lengths) != tokens or min(lengths) < 1:
             raise ValueError(f"lengths {tuple(lengths)} must be positive and sum to {tokens}")
-        padded = nn.utils.rnn.pad_sequence(list(embeds[0].split(list(lengths))), batch_first=True)
+        padded = nn.utils.rnn.pad_sequence(list(torch.split(embeds[0], list(lengths))), batch_first=True)
         positions = torch.arange(padded.shape[1], device=embeds.device).expand(len(lengths), -1)
         hidden = self._run(padded, positions)  # causal: nothing sees the padding on its right
         return torch.cat([row[:length] for row, length in zip(hidden, lengths, strict=True)])[None]
@@ -100,14 +116,28 @@ class TransformersModel(nn.Module):
         low, high = (int(bound) for bound in told.aminmax())
         if low < 0 or high >= cache.length:
             raise ValueError(f"positions {low} … {high} lie outside the cache's 0 … {cache.length - 1}: make it longer")
-        seen = torch.arange(high + 1, device=embeds.device) <= positions[:, None, :, None]
-        mask = torch.zeros(seen.shape, dtype=embeds.dtype, device=embeds.device)
-        mask.masked_fill_(~seen, torch.finfo(embeds.dtype).min)
         cache.at(positions, high + 1)
-        return self._run(embeds, positions, mask, cache)
+        return self._run(embeds, positions, self._masks(positions, high + 1, embeds.dtype), cache)
+
+    def _masks(self, positions: Tensor, prefix: int, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
+        """What is added to the scores [R, 1, T, prefix]: one mask, or one for each kind of layer."""
+        keys, queries = torch.arange(prefix, device=positions.device), positions[:, None, :, None]
+        seen = {FULL: keys <= queries}
+        if self.window is not None:
+            seen[SLIDING] = seen[FULL] & (keys > queries - self.window)
+        hidden = torch.finfo(dtype).min
+        masks = {
+            kind: torch.zeros(seen[kind].shape, dtype=dtype, device=keys.device).masked_fill_(~seen[kind], hidden)
+            for kind in self.kinds
+        }
+        return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _run(
-        self, embeds: Tensor, positions: Tensor, mask: Tensor | None = None, cache: PositionedCache | None = None
+        self,
+        embeds: Tensor,
+        positions: Tensor,
+        mask: Tensor | dict[str, Tensor] | None = None,
+        cache: PositionedCache | None = None,
     ) -> Tensor:
         found = self.decoder(
             inputs_embeds=embeds,
@@ -122,16 +152,11 @@ class TransformersModel(nn.Module):
         """An empty cache for ``length`` positions in each of ``rows`` rows.
 
         Raises:
-            ValueError: ``length`` exceeds ``max_positions``, or the window of a model that looks back only so far.
+            ValueError: ``length`` exceeds ``max_positions``.
         """
         if length > self.max_positions:
             raise ValueError(
                 f"a cache of {length} positions exceeds max_positions {self.max_positions}: raise the option"
-            )
-        if self.window is not None and length > self.window:
-            raise ValueError(
-                f"a cache of {length} positions exceeds the window of {self.window} that this model looks back: "
-                "give shorter prompts or another model"
             )
         return PositionedCache(rows, length, len(self.blocks()))
 
@@ -175,7 +200,7 @@ class TransformersModel(nn.Module):
             for name, buffer in module.named_buffers(recurse=False)
             if name in module._non_persistent_buffers_set and buffer.is_floating_point()
         ]
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for module, name, buffer in kept:
             moved = getattr(module, name)
             if moved.dtype != buffer.dtype:
@@ -191,17 +216,49 @@ def _blocks(decoder: nn.Module) -> nn.ModuleList:
     raise ValueError(f"{type(decoder).__name__} has no list of {count} blocks: it cannot serve as language model")
 
 
-def _check(causal: Any, config: Any, embedding: Any, head: Any) -> None:
-    name = type(causal).__name__
-    problems = [f"it sets {key}, which changes the logits" for key in ALTERED if getattr(config, key, None)]
-    accepted = inspect.signature(causal.base_model.forward).parameters
+@torch.no_grad()
+def _computed_buffers(model: nn.Module, _: object) -> None:
+    """Compute again what no file holds, such as rotary frequencies: a model that began without memory lacks it."""
+    decoder: Any = model.decoder
+    device = next(decoder.parameters()).device
+    for module in decoder.modules():
+        for name in module._non_persistent_buffers_set:
+            if (buffer := getattr(module, name)) is not None and buffer.is_meta:
+                setattr(module, name, torch.empty_like(buffer, device=device))
+        if module._non_persistent_buffers_set:
+            for parameter in module.parameters(recurse=False):
+                parameter._is_hf_initialized = True  # transformers' mark of what is not to be drawn anew
+            decoder._init_weights(module)
+
+
+def _check(causal: Any, config: Any, decoder: Any, head: Any) -> None:
+    embedding = causal.get_input_embeddings()
+    accepted = inspect.signature(decoder.forward).parameters
     wanted = ("inputs_embeds", "position_ids", "past_key_values")
-    problems += [f"its forward takes no {key}" for key in wanted if key not in accepted]
+    problems = [f"its forward takes no {key}" for key in wanted if key not in accepted]
+    others = {*(getattr(config, "layer_types", None) or ()), *(getattr(config, "attention_layers", None) or ())}
+    others -= {FULL, SLIDING, "global"}
+    problems += [f"it has layers of the kind {kind}" for kind in sorted(others)]
     if head is None or not isinstance(embedding, nn.Embedding) or embedding.embedding_dim != config.hidden_size:
         problems.append("its embedding and text head are not of the width of its hidden states")
     if problems:
-        raise ValueError(f"{name} cannot serve as language model: {'; '.join(problems)}")
-    _blocks(causal.base_model)
+        raise ValueError(f"{type(causal).__name__} cannot serve as language model: {'; '.join(problems)}")
+    _blocks(decoder)
+
+
+@torch.no_grad()
+def _check_logits(causal: Any, model: TransformersModel) -> None:
+    """`ValueError` if the logits are not those of transformers' own forward: the architecture does more to them."""
+    ids = torch.arange(min(4, model.vocabulary))[None]
+    hidden = model.embed(ids)
+    ours = model.text_logits(model.eval()(hidden, SequenceLayout(positions=torch.arange(ids.shape[1])[None])))
+    theirs = causal.eval()(input_ids=ids, use_cache=False).logits
+    gap = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-9))
+    if not gap <= CLOSE:
+        raise ValueError(
+            f"{type(causal).__name__} cannot serve as language model: its logits differ by {gap:.2g} from those of "
+            "its own forward, which does something that this plugin does not know"
+        )
 
 
 def build(options: TransformersOptions, context: BuildContext, *, vocabulary: int) -> LanguageModel:
@@ -211,7 +268,11 @@ def build(options: TransformersOptions, context: BuildContext, *, vocabulary: in
         ValueError: an architecture that does not fit, or weights with more rows than the text vocabulary.
         FileNotFoundError: no model at the path.
     """
-    model = TransformersModel(build_causal(options, context, vocabulary), options.max_positions)
+    causal = build_causal(options, context, vocabulary)
+    model = TransformersModel(causal, options.max_positions)
+    if not next(model.parameters()).is_meta:
+        _check_logits(causal, model)
+        model.train()
     if model.vocabulary > vocabulary:
         raise ValueError(
             f"weights {options.weights!r} have {model.vocabulary} rows, but the text vocabulary has {vocabulary}: use "

@@ -17,7 +17,8 @@ class TransformersOptions(BaseModel):
     weights: str = Field(
         min_length=1,
         description="'none' (random, of the architecture below), a folder as save_pretrained writes it, a .gguf file, "
-        "or 'hf-hub:organisation/name'; relative paths start at the recipe's folder",
+        "either also as 'package:NAME/FILE' inside an installed package, or 'hf-hub:organisation/name'; relative paths "
+        "start at the recipe's folder",
     )
     config: str | None = Field(
         None,
@@ -34,6 +35,10 @@ class TransformersOptions(BaseModel):
     attention: Literal["sdpa", "eager"] = Field("sdpa", description="transformers' implementation of the attention")
     max_positions: int | None = Field(
         None, gt=0, description="longest sample or cache that is accepted, in tokens; null: what the model declares"
+    )
+
+    architecture: dict[str, Any] | None = Field(
+        None, description="configuration of the weights, written by checkpoints, so that they need no other file"
     )
 
     @model_validator(mode="after")

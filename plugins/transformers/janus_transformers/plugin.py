@@ -32,7 +32,6 @@ def janus_language_models() -> Iterable[LanguageModelSpec]:
                 },
             },
         },
-        capabilities={"packed_attention": True, "cache": True},
         requires=("transformers>=5.5",),
         licence="Apache-2.0 (code); each model has its own",
         paper="arXiv:1910.03771",

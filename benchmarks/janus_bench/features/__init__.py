@@ -1,0 +1,1 @@
+"""Features of pictures, their statistics, and distances between sets of them."""

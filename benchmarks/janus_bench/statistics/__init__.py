@@ -1,0 +1,1 @@
+"""Intervals, comparisons and power over scored items: pure functions, numpy and the standard library."""

@@ -1,0 +1,1 @@
+"""GenEval: drawings of short prompts, judged by an object detector and a colour classifier."""

@@ -1,0 +1,1 @@
+"""GQA: questions about relations in photographs, made from scene graphs."""

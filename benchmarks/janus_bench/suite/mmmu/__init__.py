@@ -1,0 +1,1 @@
+"""MMMU: questions of college exams in 30 subjects, with pictures."""

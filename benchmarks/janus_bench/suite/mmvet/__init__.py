@@ -1,0 +1,1 @@
+"""MM-Vet: open questions that need several capabilities at once, graded by a judge."""

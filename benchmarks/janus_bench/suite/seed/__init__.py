@@ -1,0 +1,1 @@
+"""SEED-Bench; see ``spec``."""

@@ -1,0 +1,1 @@
+"""VQAv2: open questions about photographs, each answered by ten people."""
