@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg")
 PROGRAMS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork")
@@ -43,6 +44,7 @@ class Deeds:
 
 _watching: list[Deeds] = []
 _installed = False
+_thread_start = threading.Thread.start
 
 
 @contextlib.contextmanager
@@ -55,7 +57,8 @@ def watched_deeds(deeds: Deeds) -> Iterator[Deeds]:
     before = set(threading.enumerate())
     _watching.append(deeds)
     try:
-        yield deeds
+        with mock.patch.object(threading.Thread, "start", _start):
+            yield deeds
         for thread in set(threading.enumerate()) - before:
             thread.join(JOIN)
         deeds.threads = [t.name for t in threading.enumerate() if t not in before and t.name in deeds.threads]
@@ -80,8 +83,13 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         _watching[-1].programs.append(" ".join(map(os.fsdecode, words)))
     elif event in ("open", "os.mkdir") and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
         _wrote(event, arguments)
-    elif event == "_thread.start_new_thread" and _own():
-        _watching[-1].threads.append(getattr(getattr(arguments[0], "__self__", None), "name", "?"))
+
+
+def _start(thread: threading.Thread) -> None:
+    """In place of ``Thread.start``: not every Python has an audit event for it."""
+    if _own():
+        _watching[-1].threads.append(thread.name)
+    _thread_start(thread)
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:

@@ -20,6 +20,8 @@ from torch import nn
 from torch.backends import cuda, cudnn
 from torch.nn.modules import module as module_hooks
 
+DEFAULT_DEVICE = "torch's default device"
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -101,7 +103,7 @@ SETTINGS = (
     Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
     Setting("torch's grad mode", torch.is_grad_enabled, torch.set_grad_enabled),
     Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
-    Setting("torch's default device", _device, torch.set_default_device),
+    Setting(DEFAULT_DEVICE, _device, torch.set_default_device),
     Setting(
         "torch's deterministic algorithms",
         torch.are_deterministic_algorithms_enabled,

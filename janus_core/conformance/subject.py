@@ -17,6 +17,7 @@ from janus_core.conformance.deeds import no_network
 from janus_core.conformance.inputs import raw_inputs
 from janus_core.conformance.kinds import drive_of
 from janus_core.conformance.reimport import import_again
+from janus_core.conformance.settings import DEFAULT_DEVICE
 from janus_core.conformance.state import Phase, pristine, watched
 from janus_core.interfaces import BuildContext, Prepared, Transform
 from janus_core.model.build import make, seeded
@@ -184,6 +185,8 @@ class Subject:
                 raise NotRun(f"it failed before, see the check {'build' if name in ('import', 'build') else name!r}")
             if phase.deeds.network:  # every further try would wait for it, some libraries for minutes
                 raise NotRun("it reaches for the network, see the check 'network'")
+            if any(text.startswith(DEFAULT_DEVICE) for text in phase.changes):  # no context of a device survives that
+                raise NotRun("it sets torch's default device, see the check 'global_state'")
             if name == names[-1]:
                 return
 

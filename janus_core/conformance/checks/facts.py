@@ -147,6 +147,8 @@ def layout(subject: Subject) -> str:
         raise Fault(f"codebooks are {found.codebooks!r}", "give a tuple of the sizes as int")
     if found.grid is not None and found.grid[0] * found.grid[1] != found.positions:
         raise Fault(f"the grid {found.grid} has not {found.positions} positions", mend)
+    if found.grid is not None and found.grid[0] != found.grid[1]:
+        raise Fault(f"the grid of a square picture is {found.grid[0]} x {found.grid[1]}", mend)
     codes = subject.outputs.items[0]["codes"]
     if list(codes.shape) != [found.positions, len(found.codebooks)]:
         raise Fault(

@@ -15,10 +15,10 @@ from janus_core.interfaces import Sampling
 from janus_core.model.build import seeded
 
 H = (HEAD,)
-ROWS = 8
+ROWS = 32
 DRAWS = 4000
-FAR = 0.08
-"""Largest distance in total variation: about twice what 4000 draws of 11 codes show by chance."""
+FAR = 0.05
+"""Largest distance in total variation: 2.5 times what 4000 draws of 11 codes show by chance."""
 
 
 def head_of_one_codebook(subject: Subject) -> tuple[Any, Tensor]:
@@ -75,7 +75,7 @@ def greedy(subject: Subject) -> None:
 def guidance(subject: Subject) -> None:
     head, logs = head_of_one_codebook(subject)
     half = ROWS // 2
-    for weight in (1.5, 3.0, 7.0):
+    for weight in (0.5, 2.0, 5.0):
         sampling = Sampling(temperature=0.0, guidance=weight)
         best = (logs[half:] + weight * (logs[:half] - logs[half:])).argmax(dim=1).tolist()
         chosen = _sampled(subject, head, list(range(ROWS)), sampling)
@@ -93,7 +93,7 @@ def guidance(subject: Subject) -> None:
 def draws(subject: Subject) -> str:
     head, logs = head_of_one_codebook(subject)
     worst = 0.0
-    for temperature in (1.0, 2.0):
+    for temperature in (0.5, 1.0, 3.0):
         found = _sampled(subject, head, [0] * DRAWS, Sampling(temperature=temperature))
         share = torch.bincount(torch.tensor(found), minlength=logs.shape[1]) / DRAWS
         gap = 0.5 * float((share - (logs[0] / temperature).softmax(dim=0)).abs().sum())

@@ -91,8 +91,8 @@ def cache(subject: Subject) -> None:
         other = model.new_cache(2, 2 * LENGTH)
         for start, end in ((0, 4), (4, 5), (5, LENGTH)):
             positions = torch.arange(start, end).expand(2, -1).contiguous()
-            model(embeds[:, start:end].flip(-1).contiguous(), SequenceLayout(positions.clone()), other)
             parts.append(model(embeds[:, start:end].contiguous(), SequenceLayout(positions), held))
+            model(embeds[:, start:end].flip(-1).contiguous(), SequenceLayout(positions.clone()), other)
     gap = distance(whole, torch.cat(parts, dim=1))
     if gap > CLOSE:
         raise Fault(
@@ -144,7 +144,6 @@ def _cache_in_bfloat16(subject: Subject) -> None:
        prevents="a trained embedding that is drawn anew when a special token is added")  # fmt: skip
 def resize(subject: Subject) -> None:
     subject.need("forward")
-    _resized_in_kind(subject)
     model: Any = subject.fresh()
     ids = ids_of(4).clamp(max=VOCABULARY - 6).to(subject.device)
     with torch.no_grad():
@@ -162,6 +161,7 @@ def resize(subject: Subject) -> None:
             kept = model.text_logits(hidden)[..., : VOCABULARY - 5]
             if distance(model.embed(ids), before) or distance(kept, logits) > 1e-6:
                 raise Fault(f"resize_vocabulary({size}) changes rows that stay", "copy the rows that stay")
+    _resized_in_kind(subject)
 
 
 def _resized_in_kind(subject: Subject) -> None:
@@ -171,6 +171,9 @@ def _resized_in_kind(subject: Subject) -> None:
     model.to(dtype).requires_grad_(False)
     tied = {tuple(names) for names in _shared(model)}
     model.resize_vocabulary(VOCABULARY + 5)
+    lost = tied - {tuple(names) for names in _shared(model)}
+    if lost:
+        raise Fault(f"resize_vocabulary unties {' and '.join(lost.pop())}", "give both the same new parameter")
     for name, p in model.named_parameters():
         if p.dtype != dtype or p.requires_grad:
             was = f"{str(dtype)[6:]}, frozen"
@@ -178,9 +181,6 @@ def _resized_in_kind(subject: Subject) -> None:
             raise Fault(f"resize_vocabulary makes {name} {now}, it was {was}", "keep dtype and requires_grad")
         if not bool(p.isfinite().all()):
             raise Fault(f"after resize_vocabulary {name} has new rows that are not finite", "draw the new rows")
-    lost = tied - {tuple(names) for names in _shared(model)}
-    if lost:
-        raise Fault(f"resize_vocabulary unties {' and '.join(lost.pop())}", "give both the same new parameter")
 
 
 def _shared(model: nn.Module) -> list[list[str]]:
