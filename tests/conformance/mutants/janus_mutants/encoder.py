@@ -32,6 +32,8 @@ class Good(nn.Module):
 
     def __init__(self, options: Options) -> None:
         super().__init__()
+        if options.side % PATCH:
+            raise ValueError(f"side must be a multiple of {PATCH}, not {options.side}")
         self.width, self.side = options.width, options.side
         self.patches = nn.Conv2d(3, options.width, PATCH, PATCH)
         self.positions = nn.Parameter(0.02 * torch.randn((options.side // PATCH) ** 2, options.width))
