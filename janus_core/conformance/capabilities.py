@@ -59,6 +59,7 @@ CAPABILITIES: Mapping[str, Capability] = {
     ),
     "raster": _exempts("patch_order", (ENCODER,), "its tokens are no grid of patches in raster order"),
     "embed_by_code": _exempts("embed_matches", (TOKENIZER,), "a code's vector also depends on where it stands"),
+    "positions": _exempts("positions", (LANGUAGE_MODEL,), "it has no positions (NoPE)"),
     "export": _exempts("export", (ENCODER, ADAPTER), "torch.export cannot trace it"),
     "compile": _exempts("compile", (ENCODER, ADAPTER, LANGUAGE_MODEL), "torch.compile breaks its graph"),
     "bfloat16": _exempts("bfloat16", KINDS, "it cannot be cast to bfloat16"),

@@ -10,6 +10,7 @@ import torch
 
 from janus_core.conformance.check import STATUSES, SUITE, Check, Exempt, Fault, NotRun, Result, Status, checks
 from janus_core.conformance.child import Children
+from janus_core.conformance.deeds import no_network
 from janus_core.conformance.state import pristine
 from janus_core.conformance.subject import Subject
 
@@ -95,7 +96,7 @@ def run_check(item: Check, subject: Subject, *, slow: bool, processes: bool) -> 
     if item.processes and not processes:
         return result("not run", "needs another process, which was not asked for")
     try:
-        with pristine():
+        with pristine(), no_network():
             note = item.function(subject)
     except Fault as fault:
         return result("failed", fault.what, item.prevents, fault.mend)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -11,9 +13,12 @@ from torch import nn
 
 from janus_core.config.choose import load
 from janus_core.conformance.check import ENCODER, TOKENIZER, WITH_TRANSFORM, NotRun
+from janus_core.conformance.deeds import no_network
 from janus_core.conformance.inputs import raw_inputs
 from janus_core.conformance.kinds import drive_of
-from janus_core.conformance.state import Phase, no_network, pristine, watched
+from janus_core.conformance.reimport import import_again
+from janus_core.conformance.settings import DEFAULT_DEVICE
+from janus_core.conformance.state import Phase, pristine, watched
 from janus_core.interfaces import BuildContext, Prepared, Transform
 from janus_core.model.build import make, seeded
 from janus_core.plugins import manager
@@ -68,6 +73,11 @@ class Subject:
         """The component with the options of the preset; ``weights: none`` is filled in where the preset leaves it."""
         return _chosen(self.component, self.preset)
 
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """The options as they were before anything was built from them."""
+        return self.chosen.options.model_dump()
+
     def context(self, image_size: int = IMAGE_SIZE, seed: int = 0) -> BuildContext:
         """A context in which ``ref`` finds a generation tokenizer, the plugin's own if it has one."""
         if self.capability("needs_ref") is None:
@@ -97,7 +107,8 @@ class Subject:
 
     def build(self, seed: int = 0, *, device: str | None = None) -> nn.Module:
         """A new module, seeded and as its factory gives it; whatever it changes in the process is put back."""
-        with pristine(), no_network([]), torch.device(device or "cpu"), seeded(seed, "part"):
+        place = torch.device(device) if device else contextlib.nullcontext()
+        with pristine(), no_network(), place, seeded(seed, "part"):
             return self.made(seed)
 
     def made(self, seed: int) -> nn.Module:
@@ -172,41 +183,89 @@ class Subject:
         for name, phase in self.phases.items():
             if phase.error is not None:
                 raise NotRun(f"it failed before, see the check {'build' if name in ('import', 'build') else name!r}")
+            if phase.deeds.network:  # every further try would wait for it, some libraries for minutes
+                raise NotRun("it reaches for the network, see the check 'network'")
+            if any(text.startswith(DEFAULT_DEVICE) for text in phase.changes):  # no context of a device survives that
+                raise NotRun("it sets torch's default device, see the check 'global_state'")
             if name == names[-1]:
                 return
 
+    @cached_property
+    def references(self) -> list[str]:
+        """Modules of the component: of the entry point, the factory, the options and the transform."""
+        spec = self.component.spec
+        named = (spec.factory, spec.options, getattr(spec, "transform", ""))
+        return [self.module_name, *(text.partition(":")[0] for text in named if text)]
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Top-level names of its packages."""
+        return frozenset(name.partition(".")[0] for name in self.references)
+
     def observe(self) -> None:
-        """Live through import, build, transform and forward once, noting what each does to the process."""
+        """Live through import, build, transform, forward and a step of training once, noting what each does."""
         if self.phases:
             return
         held: dict[str, Any] = {}
 
-        _ = self.chosen  # imports the options, which are no part of the phases
-        with watched("import") as self.phases["import"]:
+        def build() -> None:
+            with seeded(0, "part"):
+                held["module"] = self.made(0)
+                if not isinstance(held["module"], nn.Module):
+                    raise TypeError(f"the factory gives a {type(held['module']).__name__}, no nn.Module")
+
+        def transform() -> None:
+            prepare = self.make_transform()
+            held["items"] = [prepare(raw) for raw in held["raws"]]
+
+        def forward() -> None:
+            module = held["module"].eval()
+            with torch.no_grad():
+                self.drive.run(module, self.drive.join(self, held["joined"]))
+
+        def training() -> None:
+            module = held["module"].train()
+            with torch.enable_grad():
+                loss = self.drive.loss(module, self.drive.join(self, held["joined"]))
+                if loss.requires_grad:
+                    loss.backward()  # type: ignore[no-untyped-call]
+
+        self.phases["import"] = self._imported()
+        if self.phases["import"].error is not None or not self._lived("build", build):
+            return
+        if self.kind in WITH_TRANSFORM:
+            try:
+                held["raws"] = self.raws()
+            except NotRun as reason:  # a modality that the kit makes no inputs of
+                self.phases["transform"] = Phase("transform", error=reason)
+                return
+            if not self._lived("transform", transform):
+                return
+        held["joined"] = self.drive.items(self, ROWS, held.get("items", []))
+        if self._lived("forward", forward):
+            self._lived("training", training)
+
+    def _imported(self) -> Phase:
+        with watched("import", self.own) as phase:
+            _ = self.given
             load(self.component, self.component.spec.factory)
             if self.kind in WITH_TRANSFORM:
                 load(self.component, self.component.spec.transform)
-        if self.phases["import"].error is not None:
-            return
-        with seeded(0, "part"), watched("build") as self.phases["build"]:
-            held["module"] = self.made(0)
-        if self.phases["build"].error is not None:
-            return
-        if self.kind in WITH_TRANSFORM:
-            raws = self.raws()
-            with watched("transform") as self.phases["transform"]:
-                transform = self.make_transform()
-                held["items"] = [transform(raw) for raw in raws]
-        if any(phase.error is not None for phase in self.phases.values()):
-            return
-        items = self.drive.items(self, ROWS, held.get("items", []))
-        module = held["module"]
-        if not isinstance(module, nn.Module):
-            self.phases["build"].error = TypeError(f"the factory gives a {type(module).__name__}, no nn.Module")
-            return
-        module.eval()
-        with watched("forward") as self.phases["forward"], torch.no_grad():
-            self.drive.run(module, self.drive.join(self, items))
+        if phase.error is None:
+            with watched("import", self.own) as again:
+                import_again(self.references, self.own)
+            phase.settle(again)
+        return phase
+
+    def _lived(self, name: str, live: Callable[[], None]) -> bool:
+        with watched(name, self.own) as phase:
+            live()
+        if phase.error is None and phase.imported and phase.library_changes:
+            with watched(name, self.own) as again:
+                live()
+            phase.settle(again)
+        self.phases[name] = phase
+        return phase.error is None
 
 
 def _chosen(component: Component, preset: str | None) -> Chosen:

@@ -86,7 +86,7 @@ def test_a_new_plugin_passes_trains_and_works(kind: str, desk: Any) -> None:
     counts = counted(told)
     assert counts["failed"] == 0
     assert counts["all"] == counts["listed"] == len(checks(HOOK_KINDS[kind]))
-    assert counts["passed"] >= counts["all"] - 3
+    assert counts["passed"] >= counts["all"] - 4  # slow, cuda, and what nothing is declared for
     assert (desk.folder / "run" / "run.json").is_file()
 
 
@@ -121,7 +121,7 @@ def test_a_wrapped_model_passes_and_trains(wrap: str, desk: Any) -> None:
     counts = counted(desk.janus([["plugins", "check", "janus-brand-new"], *use("encoder", "janus-brand-new")]))
     assert counts["failed"] == 0
     assert counts["all"] == counts["listed"] == len(checks("understanding_encoder"))
-    assert counts["passed"] >= counts["all"] - 3
+    assert counts["passed"] >= counts["all"] - 4  # slow, cuda, and what nothing is declared for
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def mode_kept(subject: Subject) -> None:
     subject.need("forward")
     module = subject.fresh()
     for mode in (True, False):
-        module.train(mode)
+        module.train() if mode else module.eval()
         other = [name or "the module itself" for name, part in module.named_modules() if part.training != mode]
         if other:
             raise Fault(
@@ -41,6 +41,14 @@ def mode_kept(subject: Subject) -> None:
     other = [name or "the module itself" for name, part in module.named_modules() if part.training]
     if other:
         raise Fault(f"a forward puts {other[0]} into training mode", "call neither train() nor eval() in forward")
+    module.train()
+    with torch.enable_grad():
+        subject.drive.loss(module, copied(subject.batch()))
+    other = [name or "the module itself" for name, part in module.named_modules() if not part.training]
+    if other:
+        raise Fault(
+            f"in training a forward puts {other[0]} into eval mode", "call neither train() nor eval() in forward"
+        )
 
 
 @check(
@@ -114,6 +122,38 @@ def no_memory(subject: Subject) -> None:
         again = subject.drive.run(subject.module, copied(kept))
         if not equal(values(again), before):
             raise Fault("the result of a batch depends on the batches before it", "keep no state between calls")
+        twin = subject.fresh()
+        if not equal(dict(twin.state_dict()), dict(subject.module.state_dict())):
+            return  # its weights are others each time: the check 'seeding' says so
+        expected = subject.drive.run(twin, copied(other))
+        if distance(values(subject.drive.run(subject.module, copied(other))), values(expected)) > CLOSE:
+            raise Fault("after another batch it gives the results of that one: it caches them", "keep no results")
+
+
+@check(
+    "instances",
+    "must",
+    KINDS,
+    "two instances share nothing",
+    prevents="an encoder of two routes, or of a teacher and a student, that is one in secret",
+)
+def instances(subject: Subject) -> None:
+    subject.need("forward")
+    module = subject.fresh()
+    before = values(subject.run(module))
+    other = subject.fresh(seed=1)
+    theirs = {tensor.data_ptr(): name for name, tensor in other.state_dict().items() if tensor.numel()}
+    shared = [name for name, tensor in module.state_dict().items() if tensor.data_ptr() in theirs]
+    if shared:
+        raise Fault(
+            f"two instances share {shared[0]}", "build parts in the constructor, not in the class or a default argument"
+        )
+    subject.run(other)
+    if not equal(values(subject.run(module)), before):
+        raise Fault(
+            "after another instance was built it gives other values: they share a global or a class attribute",
+            "keep in the instance what it computes with",
+        )
 
 
 @check(
@@ -134,6 +174,21 @@ def batch(subject: Subject) -> None:
             f"alone and in a batch of {len(items)} an item differs by {gap:.2g} of the largest value",
             "use no statistics over the batch (BatchNorm in training mode) and no fixed batch size; mask the padding",
         )
+    many = values(subject.run(batch=copied(subject.batch(items * 3))))
+    if len(many) != 3 * len(items):
+        raise Fault(
+            f"{3 * len(items)} items give {len(many)} results", "give one for each item, whatever the batch size"
+        )
+    gap = distance(together, many[: len(items)])
+    if gap > CLOSE:
+        raise Fault(f"in a batch of {len(many)} an item differs by {gap:.2g}", "decide nothing by the batch size")
+    louder = mapped(copied(subject.batch()), _louder)
+    gap = distance(together[:1], values(subject.run(batch=louder))[:1])
+    if gap > CLOSE:
+        raise Fault(
+            f"with other values in the other items an item differs by {gap:.2g} of the largest value",
+            "take minima, maxima, means and scales of each item alone, not of the batch",
+        )
     turned = values(subject.run(batch=copied(subject.batch(items[::-1]))))[::-1]
     gap = distance(together, turned)
     if gap > CLOSE:
@@ -141,6 +196,13 @@ def batch(subject: Subject) -> None:
             f"in another order an item differs by {gap:.2g} of the largest value",
             "let nothing depend on an item's row",
         )
+
+
+def _louder(tensor: torch.Tensor) -> torch.Tensor:
+    """All items but the first, scaled: a maximum over the batch is another then."""
+    if not tensor.is_floating_point() or tensor.ndim < 2:
+        return tensor
+    return torch.cat((tensor[:1], 3 * tensor[1:] + 0.5))
 
 
 @check(

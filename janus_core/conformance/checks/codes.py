@@ -29,6 +29,8 @@ def _codes(subject: Subject, rows: int = 2) -> tuple[Any, Any, Tensor]:
 def code_range(subject: Subject) -> str:
     module, layout, _ = _codes(subject)
     codes = torch.stack([item["codes"] for item in subject.outputs.items])
+    with torch.no_grad():
+        codes = torch.cat((codes, module.encode(extreme_pixels(subject))))
     if codes.dtype != torch.int64:
         raise Fault(f"encode gives {str(codes.dtype)[6:]}", "give int64")
     for c, size in enumerate(layout.codebooks):
@@ -40,6 +42,18 @@ def code_range(subject: Subject) -> str:
     return f"codebooks {layout.codebooks}"
 
 
+def extreme_pixels(subject: Subject) -> Tensor:
+    """float [8, 3, side, side]: black, white, grey, single colours, a chessboard, noise."""
+    size = (3, IMAGE_SIZE, IMAGE_SIZE)
+    colours = torch.full((3, *size), -1.0)
+    for channel in range(3):
+        colours[channel, channel] = 1.0
+    board = (torch.arange(IMAGE_SIZE)[:, None] + torch.arange(IMAGE_SIZE)).remainder(2).mul(2.0).sub(1).expand(size)
+    noise = torch.rand(size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    plain = [torch.full(size, value) for value in (-1.0, 1.0, 0.0)]
+    return torch.stack([*plain, *colours, board, noise]).to(subject.device)
+
+
 @check("decode_range", "must", T, "decode gives finite pixels [B, 3, H, W], about in [-1, 1]",
        prevents="pictures that are grey, black or inverted")  # fmt: skip
 def decode_range(subject: Subject) -> str:
@@ -48,7 +62,11 @@ def decode_range(subject: Subject) -> str:
     for c, size in enumerate(layout.codebooks):
         extremes[0, :, c], extremes[1, :, c] = 0, size - 1
     with torch.no_grad():
+        kept = extremes.clone()
         pixels = module.decode(extremes, layout)
+        module.embed(extremes)
+    if not torch.equal(extremes, kept):
+        raise Fault("decode or embed changes the codes that it is given in place", "work on a copy")
     if list(pixels.shape) != [3, 3, IMAGE_SIZE, IMAGE_SIZE]:
         raise Fault(
             f"decode gives {list(pixels.shape)} for layout({IMAGE_SIZE})", f"give [B, 3, {IMAGE_SIZE}, {IMAGE_SIZE}]"
@@ -101,6 +119,7 @@ def code_round_trip(subject: Subject) -> None:
        prevents="a tokenizer that says nothing of the picture")  # fmt: skip
 def codes_matter(subject: Subject) -> None:
     module, layout, codes = _codes(subject)
+    _pictures_matter(subject)
     with torch.no_grad():
         pixels = module.decode(codes, layout)
     if distance(pixels[:1], pixels[1:]) == 0:
@@ -112,6 +131,18 @@ def codes_matter(subject: Subject) -> None:
         other = module.decode(changed, layout)
     if distance(pixels[:1], other) == 0:
         raise Fault("changing only the last code changes no pixel", "decode every position")
+
+
+def _pictures_matter(subject: Subject) -> None:
+    """Other pictures give other codes, and so do pictures that differ in their last rows only."""
+    module: Any = subject.module
+    pixels = extreme_pixels(subject)
+    halves = pixels.clone()
+    halves[:, :, : IMAGE_SIZE // 2] = 0  # all alike above
+    with torch.no_grad():
+        for what, found in (("", module.encode(pixels)), (" that differ in their lower half", module.encode(halves))):
+            if len(torch.unique(found, dim=0)) == 1:
+                raise Fault(f"{len(pixels)} different pictures{what} give the same codes", "encode every position")
 
 
 @check("embed_matches", "must", T, "embed is a function of the code alone, and differs from code to code",
@@ -127,5 +158,10 @@ def embed_matches(subject: Subject) -> None:
         few = codes[:, :1].repeat(size, 1, 1)
         few[:, 0, 0] = torch.arange(size, device=few.device)
         rows = module.embed(few)[:, 0]
+        alone = module.embed(codes[:, :1])
+        if distance(alone, vectors[:, :1]) > 1e-5:
+            raise Fault(
+                "the vector of a code depends on the codes beside it", "look the code up in the codebook, no more"
+            )
     if len(torch.unique(rows, dim=0)) < size:
         raise Fault(f"of the first {size} codes some have the same vector", "look up the codebook's own rows")

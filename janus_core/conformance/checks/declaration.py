@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,9 +11,13 @@ from torch import nn
 
 from janus_core.conformance.check import ENCODER, KINDS, TOKENIZER, WITH_TRANSFORM, Exempt, Fault, NotRun, check
 from janus_core.conformance.subject import Subject
+from janus_core.conformance.tree import tensors
 from janus_registry.errors import RegistryError
 from janus_registry.options import options_model
 from janus_registry.requirements import missing_requirements
+
+PLACEHOLDERS = ("", "todo", "tbd", "fixme", "none", "unknown", "n/a", "?")
+PAPER = re.compile(r"(arxiv:)?\d{4}\.\d{4,5}(v\d+)?$|https?://|doi:|10\.\d{4,}/", re.IGNORECASE)
 
 
 @check("requirements", "must", KINDS, "the declared requirements are installed", prevents="an import error at run time")
@@ -27,8 +32,20 @@ def requirements(subject: Subject) -> None:
 
 @check("licence", "should", KINDS, "the record states a licence", prevents="weights used against their licence")
 def licence(subject: Subject) -> None:
-    if not subject.component.spec.licence.strip():
-        raise Fault("the record's licence is empty", 'give the record licence="Apache-2.0", or what it is')
+    found: object = subject.component.spec.licence
+    if not isinstance(found, str) or found.strip().lower() in PLACEHOLDERS:
+        raise Fault(f"the record's licence is {found!r}", 'give the record licence="Apache-2.0", or what it is')
+
+
+@check("record", "should", KINDS, "the record has a summary of one line, and a paper that can be found",
+       prevents="listings and cards that say nothing")  # fmt: skip
+def record(subject: Subject) -> None:
+    summary: object = subject.component.spec.summary
+    paper: object = subject.component.spec.paper
+    if not isinstance(summary, str) or not summary.strip() or "\n" in summary:
+        raise Fault(f"the record's summary is {summary!r}", "say in one line what it is")
+    if not isinstance(paper, str) or (paper and not PAPER.match(paper)):
+        raise Fault(f"the record's paper is {paper!r}", 'give "arXiv:2410.13848", or an address with https://')
 
 
 @check(
@@ -39,6 +56,7 @@ def licence(subject: Subject) -> None:
     prevents="an option that is misspelled and silently ignored",
 )
 def options(subject: Subject) -> None:
+    subject.observe()  # before anything else imports it
     try:
         model = options_model(subject.component)
     except RegistryError as error:
@@ -47,8 +65,9 @@ def options(subject: Subject) -> None:
         schema = model.model_json_schema()
     except Exception as error:  # noqa: BLE001
         raise Fault(f"{model.__name__} has no JSON schema: {error}", "use types that pydantic can describe") from None
-    if schema.get("additionalProperties") is not False:
-        raise Fault("the schema accepts any name", 'give it model_config = ConfigDict(extra="forbid")')
+    for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
+        if part.get("type") == "object" and part.get("additionalProperties") is not False:
+            raise Fault(f"{name} accepts misspelled options", f'give {name} model_config = ConfigDict(extra="forbid")')
     defaults = {name: f.get_default(call_default_factory=True) for name, f in model.model_fields.items()
                 if not f.is_required()}  # fmt: skip
     wrong = mistakes(model, {k: _plain(v) for k, v in defaults.items()})
@@ -62,6 +81,12 @@ def options(subject: Subject) -> None:
         ) from None
     if again != subject.chosen.options:
         raise Fault("options written as JSON come back changed", "use JSON's types in the options")
+    if subject.given != subject.chosen.options.model_dump():
+        changed = [n for n, value in subject.chosen.options.model_dump().items() if subject.given.get(n) != value]
+        raise Fault(
+            f"its factory, transform or module changes the options that it is given: {', '.join(changed)}",
+            'copy what you change; model_config = ConfigDict(extra="forbid", frozen=True) finds the place',
+        )
 
 
 @check("presets", "must", KINDS, "every preset is valid", prevents="a preset that fails only when it is used")
@@ -72,6 +97,21 @@ def presets(subject: Subject) -> str:
         if wrong:
             raise Fault(f"the preset {name!r} is not valid: {wrong}", "correct the preset in the record")
     return f"{len(found)} presets"
+
+
+@check("presets_build", "must", KINDS, "every preset can be built, on the meta device",
+       prevents="a preset whose options are valid one by one and not together", unless="meta", slow=True)  # fmt: skip
+def presets_build(subject: Subject) -> str:
+    subject.need("build")
+    for name in subject.component.spec.presets:
+        other = Subject(subject.component, subject.module_name, name)
+        try:
+            other.build(device="meta")
+        except Exception as error:  # noqa: BLE001  (a stranger's code may raise anything)
+            raise Fault(
+                f"the preset {name!r} cannot be built: {type(error).__name__}: {error}", "correct the preset"
+            ) from None
+    return ", ".join(subject.component.spec.presets)
 
 
 def mistakes(model: Any, values: dict[str, Any]) -> str:
@@ -91,17 +131,16 @@ def _plain(value: Any) -> Any:
 @check("build", "must", KINDS, "the factory imports and gives an nn.Module", prevents="a component that cannot be used")
 def build(subject: Subject) -> None:
     subject.observe()
-    for name in ("import", "build"):
-        phase = subject.phases[name]
+    for name, phase in subject.phases.items():
+        if name not in ("import", "build"):
+            continue
         if isinstance(phase.error, NotRun):
             raise phase.error
         if phase.error is not None:
             shown = f"{type(phase.error).__name__}: {phase.error}"
-            if phase.network:
-                shown += f" (it reached for the network: {phase.network[0]})"
+            if phase.deeds.network:
+                shown += f" (it reached for the network: {phase.deeds.network[0]})"
             raise Fault(f"{name} raises {shown}", "make the factory work with the preset's options and weights: none")
-    if not isinstance(subject.build(), nn.Module):
-        raise Fault("the factory gives no nn.Module", "return an nn.Module")
 
 
 @check(
@@ -136,7 +175,7 @@ def members(subject: Subject) -> None:
 def transform_works(subject: Subject) -> None:
     subject.need("build")
     phase = subject.phases["transform"]
-    if isinstance(phase.error, NotRun):
+    if isinstance(phase.error, NotRun | Fault):
         raise phase.error
     if phase.error is not None:
         raise Fault(
@@ -152,6 +191,9 @@ def transform_works(subject: Subject) -> None:
         count = getattr(item, "num_tokens", None)
         if not isinstance(count, int) or count < 1:
             raise Fault(f"num_tokens of a Prepared is {count!r}", "give a whole number of tokens above 0")
+        wrong = {str(t.dtype)[6:] for t in tensors(item.inputs) if t.is_floating_point()} - {"float32"}
+        if wrong:
+            raise Fault(f"the transform gives {wrong.pop()}", "give float32")
 
 
 @check("forward_works", "must", KINDS, "a batch goes through it and what comes out is finite",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from janus_core.config.choose import load
-from janus_core.conformance.check import HEAD, Fault, NotRun, check
-from janus_core.conformance.kinds.head import LAYOUT, WIDTH, HeadDrive, noise_of, states
-from janus_core.conformance.subject import Subject, perturbed
+from janus_core.conformance.check import HEAD, Fault, check
+from janus_core.conformance.kinds.head import HeadDrive, noise_of, states
+from janus_core.conformance.subject import Subject
 from janus_core.interfaces import Sampling
-from janus_core.model.build import seeded
 
 H = (HEAD,)
 
@@ -31,6 +29,8 @@ def loss_count(subject: Subject) -> None:
         total, count = head.loss(hidden, codes, layout)
         parts = [head.loss(hidden[i : i + 1], codes[i : i + 1], layout)[0] for i in range(len(hidden))]
         nothing, none = head.loss(hidden[:0], codes[:0], layout)
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise Fault(f"the count is a {type(count).__name__}", "give an int: the number of positions")
     if int(count) != len(hidden):
         raise Fault(f"the count is {int(count)} for {len(hidden)} positions", "give the number of positions")
     if total.ndim or abs(float(total) - float(sum(parts))) > 1e-3 * abs(float(total)) + 1e-5:
@@ -75,36 +75,3 @@ def keyed_noise(subject: Subject) -> None:
         raise Fault("the same noise gives other codes: it draws noise of its own", "use noise(codebook, size) only")
     if torch.equal(found[0], found[2]):
         raise Fault("other noise gives the same codes at temperature 3", "add noise(codebook, size) to the logits")
-
-
-@check("greedy", "must", H, "temperature 0 takes the code of the smallest loss",
-       prevents="sampling that does not fit what was trained")  # fmt: skip
-def greedy(subject: Subject) -> None:
-    subject.need("forward")
-    factory = load(subject.component, subject.component.spec.factory)
-    with seeded(0, "part"):
-        try:
-            made = factory(subject.chosen.options, subject.context(), width=WIDTH, layout=LAYOUT)
-        except ValueError as error:
-            raise NotRun(f"it takes no layout with one codebook: {error}") from None
-    head: Any = perturbed(cast(nn.Module, made)).eval().to(subject.device)
-    keys = list(range(8))
-    hidden = states(keys).to(subject.device)
-    size = LAYOUT.codebooks[0]
-    with torch.no_grad():
-        chosen = head.sample(hidden, noise_of(keys, hidden.device), Sampling(temperature=0.0))[:, 0]
-        rows = [
-            [float(head.loss(h[None], torch.tensor([[code]], device=h.device), LAYOUT)[0]) for code in range(size)]
-            for h in hidden
-        ]
-        doubled = head.sample(
-            torch.cat((hidden, hidden)), noise_of(keys, hidden.device), Sampling(temperature=0.0, guidance=2.0)
-        )
-    best = torch.tensor(rows).argmin(dim=1)
-    if not torch.equal(chosen.cpu(), best):
-        raise Fault(f"greedy codes are {chosen.tolist()}, the likeliest {best.tolist()}", "take the argmax")
-    if doubled.shape[0] != len(keys) or not torch.equal(doubled[:, 0], chosen):
-        raise Fault(
-            "guidance between equal conditional and free rows changes the choice or the number of rows",
-            "free + guidance * (conditional - free), conditional rows first",
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from janus_core.conformance.check import KINDS, Fault, NotRun, check
-from janus_core.conformance.state import ENVIRONMENT, pristine
+from janus_core.conformance.state import pristine
 from janus_core.conformance.subject import Subject
 
 
@@ -19,9 +19,9 @@ from janus_core.conformance.subject import Subject
 def network(subject: Subject) -> None:
     subject.observe()
     for phase in subject.phases.values():
-        if phase.network:
+        if phase.deeds.network:
             raise Fault(
-                f"{phase.name} opens the network: {'; '.join(phase.network[:3])}",
+                f"{phase.name} opens the network: {'; '.join(phase.deeds.network[:3])}",
                 "read weights from options.weights (a path) and nothing else; download with a command of its own",
             )
 
@@ -30,14 +30,14 @@ def network(subject: Subject) -> None:
     "global_state",
     "must",
     KINDS,
-    "leaves default dtype, grad mode, threads, device, working directory and environment alone",
+    "leaves the settings of torch, numpy, PIL and Python, their functions, the working directory and the environment "
+    "alone",
     prevents="another part of the model that is built or computed otherwise because this one is there",
 )
 def global_state(subject: Subject) -> None:
     subject.observe()
     for phase in subject.phases.values():
-        # Libraries set variables of their own when they are imported (open_clip: TOKENIZERS_PARALLELISM).
-        found = [text for text in phase.changes if phase.name != "import" or not text.startswith(ENVIRONMENT)]
+        found = phase.changes + phase.library_changes
         if found:
             raise Fault(
                 f"{phase.name} changes what belongs to the whole process: {'; '.join(found[:4])}",
@@ -54,6 +54,10 @@ def global_state(subject: Subject) -> None:
 )
 def random_state(subject: Subject) -> None:
     subject.need("build")
+    mend = "remove the seeding: the caller has seeded the generator; draw initial weights from it"
+    for phase in subject.phases.values():
+        if phase.seed is not None:
+            raise Fault(f"{phase.name} seeds torch's global generator (torch.manual_seed({phase.seed}))", mend)
     ends = []
     for seed in (1, 2):
         with pristine():
@@ -63,17 +67,37 @@ def random_state(subject: Subject) -> None:
     if torch.equal(*ends):
         raise Fault(
             "after building under seed 1 and under seed 2 torch's global generator is in the same state: "
-            "the constructor seeds it (torch.manual_seed)",
-            "remove the seeding: the caller has seeded the generator; draw initial weights from it",
+            "the constructor seeds it (torch.manual_seed or torch.set_rng_state)",
+            mend,
         )
     for phase in subject.phases.values():
-        drawn = [name for name in phase.drawn if phase.name != "build" or name != "torch"]
+        # Initial weights and dropout are drawn from torch's generator, which the caller seeds.
+        drawn = [name for name in phase.drawn if phase.name not in ("build", "training") or name != "torch"]
         if drawn:
             raise Fault(
                 f"{phase.name} changes the global random generator of {' and '.join(drawn)}",
                 "draw from a generator of its own (torch.Generator, numpy.random.default_rng, random.Random), "
-                "or from none",
+                "or from none; and seed none but that",
             )
+
+
+@check(
+    "side_effects",
+    "must",
+    KINDS,
+    "starts no program, leaves no thread running and writes no file",
+    prevents="a run that downloads or installs behind one's back, or that litters the folders of all its workers",
+)
+def side_effects(subject: Subject) -> None:
+    subject.observe()
+    for phase in subject.phases.values():
+        done, mend = phase.deeds, "do it in a command of its own, not in the component"
+        if done.programs:
+            raise Fault(f"{phase.name} starts the program {done.programs[0]!r}", mend)
+        if done.threads:
+            raise Fault(f"{phase.name} leaves the thread {done.threads[0]} running", "compute in the calling thread")
+        if done.files:
+            raise Fault(f"{phase.name} writes {', '.join(done.files[:3])}", f"keep results in memory; {mend}")
 
 
 @check("silent", "should", KINDS, "prints and warns nothing", prevents="logs in which real warnings drown")

@@ -31,6 +31,10 @@ def _values(out: Any) -> list[Any]:
 def bfloat16(subject: Subject) -> str:
     subject.need("forward")
     module = subject.fresh().to(torch.bfloat16)
+    kept = [name for name, p in module.named_parameters() if p.dtype != torch.bfloat16]
+    if kept:
+        raise Fault(f"{kept[0]} stays {str(module.get_parameter(kept[0]).dtype)[6:]} after .to(torch.bfloat16)",
+                    "do not override _apply or to()")  # fmt: skip
     try:
         found = subject.run(module, moved(subject.batch(), dtype=torch.bfloat16))
     except RuntimeError as error:
@@ -72,8 +76,15 @@ def meta(subject: Subject) -> None:
     model = subject.fresh().cpu()
     module.to_empty(device="cpu")
     module.load_state_dict(model.state_dict(), strict=True)
-    gap = distance(_values(subject.run(model, subject_batch_cpu(subject))),
-                   _values(subject.run(module.eval(), subject_batch_cpu(subject))))  # fmt: skip
+    expected = subject.run(model, subject_batch_cpu(subject))
+    try:
+        found = subject.run(module.eval(), subject_batch_cpu(subject))
+    except (RuntimeError, NotImplementedError) as error:
+        raise Fault(
+            f"filled after it was built on the meta device, it still has a tensor there: {str(error).splitlines()[0]}",
+            "register every tensor as a parameter or a buffer, and keep no reference to one elsewhere",
+        ) from None
+    gap = distance(_values(expected), _values(found))
     if not gap <= CLOSE:
         raise Fault(
             f"built on the meta device and loaded, it gives other values ({gap:.2g})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -47,6 +48,8 @@ def gradient_to_inputs(subject: Subject) -> None:
                 f"no gradient reaches an input {list(tensor.shape)}",
                 "remove detach, or declare the capability gradient_to_input: False if none can",
             )
+        if subject.kind in (ADAPTER, HEAD) and not bool((tensor.grad.flatten(0, -2) != 0).any(dim=0).all()):
+            raise Fault(f"no gradient reaches some channels of an input {list(tensor.shape)}", "use every channel")
 
 
 @check(
@@ -60,8 +63,18 @@ def gradient_to_parameters(subject: Subject) -> str:
     subject.need("forward")
     module = subject.fresh()
     named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    if not named and any(True for _ in module.parameters()):
+        raise Fault("no parameter asks for a gradient: it is built frozen", "leave freezing to the recipe's stages")
+    sizes = subject.drive.sizes
+    if not named and subject.kind == ADAPTER and sizes["in_width"] != sizes["out_width"]:
+        raise Fault(
+            f"it maps width {sizes['in_width']} to {sizes['out_width']} without a parameter: it pads or cuts",
+            "map with a layer, or declare the capability equal_widths: True",
+        )
     if not named:
         raise Exempt("it has no parameters")
+    if subject.kind == LANGUAGE_MODEL and not cast(Any, module).embed(subject.batch()["ids"]).requires_grad:
+        raise Fault("no gradient reaches the embedding through embed", "remove detach and torch.no_grad from embed")
     loss = subject.drive.loss(module, copied(subject.batch()))
     unused = tuple(_words(subject.capability("unused_parameters", ())))
     dead = [name for name, _ in named]
@@ -101,6 +114,9 @@ def frozen(subject: Subject) -> None:
         )
     whole = torch.nn.ModuleDict({"part": module})
     whole.train()
+    awake = [name for name, p in module.named_parameters() if p.requires_grad]
+    if awake:
+        raise Fault(f"train() unfreezes {', '.join(awake[:3])}", "leave requires_grad alone in train()")
     module.eval()  # as the framework holds a frozen part after each train() of the whole
     again = subject.run(module)
     from janus_core.conformance.tree import equal

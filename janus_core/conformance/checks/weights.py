@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import functools
 import io
+import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,9 +31,7 @@ def stray_tensors(subject: Subject) -> None:
     subject_run_quietly(subject, module)
     registered = {id(part) for part in module.modules()}
     for name, part in module.named_modules():
-        for attribute, value in vars(part).items():
-            if attribute in ("_parameters", "_buffers", "_modules"):
-                continue
+        for attribute, value in _attributes(part):
             where = f"{name}.{attribute}" if name else attribute
             for held in inside(value):
                 if isinstance(held, Tensor) and not _own(held, module):
@@ -44,6 +46,18 @@ def stray_tensors(subject: Subject) -> None:
                     )
 
 
+def _attributes(part: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Of the module and of its classes."""
+    for attribute, value in vars(part).items():
+        if attribute not in ("_parameters", "_buffers", "_modules"):
+            yield attribute, value
+    for owner in type(part).__mro__:
+        if not owner.__module__.startswith("torch."):
+            yield from (
+                (f"{owner.__name__}.{n}", value) for n, value in vars(owner).items() if isinstance(value, Tensor)
+            )
+
+
 def _own(tensor: Tensor, module: nn.Module) -> bool:
     return any(tensor is other for other in (*module.parameters(), *module.buffers()))
 
@@ -55,9 +69,20 @@ def inside(value: Any, depth: int = 3) -> Iterator[Any]:
     elif depth and isinstance(value, Mapping):
         for item in value.values():
             yield from inside(item, depth - 1)
-    elif depth and isinstance(value, list | tuple | set):
+    elif depth and isinstance(value, list | tuple | set | collections.deque):
         for item in value:
             yield from inside(item, depth - 1)
+    elif depth and isinstance(value, functools.partial):
+        yield from inside((*value.args, value.keywords), depth - 1)
+    elif depth and (dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace | types.FunctionType)):
+        yield from inside(_held(value), depth - 1)
+
+
+def _held(value: Any) -> Any:
+    """What a small object or the closure of a function holds."""
+    if isinstance(value, types.FunctionType):
+        return [cell.cell_contents for cell in value.__closure__ or ()]
+    return {name: getattr(value, name, None) for name in dir(value) if not name.startswith("__")}
 
 
 def subject_run_quietly(subject: Subject, module: nn.Module) -> None:
@@ -128,6 +153,7 @@ def state_dict(subject: Subject) -> None:
     state = torch.load(file, weights_only=True, map_location=subject.device)
     twin = subject.fresh(seed=1)
     twin.load_state_dict(state, strict=True)
+    _strict(twin, state)
     twin.eval()
     after = twin.state_dict()
     lost = [name for name, tensor in module.state_dict().items() if not torch.equal(tensor, after[name])]
@@ -141,6 +167,25 @@ def state_dict(subject: Subject) -> None:
             f"a twin with the same state dict gives other values (difference {gap:.2g} of the largest): "
             "something that it computes with is not in the state dict",
             "register it as a parameter or a persistent buffer",
+        )
+
+
+def _strict(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Files that do not fit are refused."""
+    if not state:
+        return
+    name = next(iter(state))
+    for what, wrong in (
+        ("lacks", {n: t for n, t in state.items() if n != name}),
+        ("adds to", state | {"no.such": state[name]}),
+    ):
+        try:
+            module.load_state_dict(wrong, strict=True)
+        except Exception:  # noqa: BLE001  (any refusal will do)
+            continue
+        raise Fault(
+            f"a state dict that {what} the keys ({name if what == 'lacks' else 'no.such'}) is loaded without an error",
+            "do not override load_state_dict, and pass `strict` on",
         )
 
 

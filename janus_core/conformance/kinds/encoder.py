@@ -51,7 +51,8 @@ def features_of(module: nn.Module, batch: Any) -> Features:
     """The forward's features; `Fault` if they are something else."""
     found = module(batch)
     if not (isinstance(getattr(found, "tokens", None), Tensor) and found.tokens.ndim == 3):
-        shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        given = getattr(found, "tokens", found)
+        shape = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
         raise Fault(
             f"forward gives {shape}, not Features with tokens [B, N, width]",
             "return janus_core.interfaces.Features(tokens, mask)",

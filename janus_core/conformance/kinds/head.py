@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from janus_core.conformance.check import Fault
 from janus_core.conformance.kinds.drive import Bad, Drive, Out
 from janus_core.inference.noise import KeyedGumbel
 from janus_core.interfaces import CodeLayout, Prepared, Sampling
@@ -43,6 +44,9 @@ class HeadDrive(Drive):
         hidden, codes = batch["hidden"], batch["codes"]
         drawn = module.sample(hidden, noise_of(batch["keys"].tolist(), hidden.device), Sampling())
         singles = [module.loss(hidden[i : i + 1], codes[i : i + 1], self.layout)[0] for i in range(len(hidden))]
+        wrong = [loss for loss in singles if not isinstance(loss, Tensor)]
+        if wrong:
+            raise Fault(f"loss gives a {type(wrong[0]).__name__}", "give a tensor (sum of the losses) and an int")
         return Out([{"codes": c, "loss": loss} for c, loss in zip(drawn, singles, strict=True)])
 
     def loss(self, module: Any, batch: Any) -> Tensor:

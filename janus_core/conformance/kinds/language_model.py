@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from janus_core.conformance.check import Fault
 from janus_core.conformance.kinds.drive import Bad, Drive, Out, weighed
 from janus_core.interfaces import Prepared, SequenceLayout
 
@@ -49,7 +50,13 @@ class LanguageModelDrive(Drive):
     def hidden(self, module: Any, batch: Any) -> Tensor:
         """Hidden states of plain rows."""
         embeds = module.embed(batch["ids"])
-        found: Tensor = module(embeds + batch["extra"].to(embeds.dtype), plain_layout(*batch["ids"].shape))
+        given, layout = embeds + batch["extra"].to(embeds.dtype), plain_layout(*batch["ids"].shape)
+        kept, places = given.detach().clone(), layout.positions.clone()
+        found: Tensor = module(given, layout)
+        if not torch.equal(given.detach(), kept) or not torch.equal(layout.positions, places):
+            raise Fault(
+                "the forward changes embeds or positions in place", "write x = x + y, not x += y, on what is given"
+            )
         return found
 
     def loss(self, module: Any, batch: Any) -> Tensor:

@@ -46,6 +46,63 @@ class Narrow(Good):
         return Features(found.tokens[..., 1:], found.mask)
 
 
+class DropsMask(Good):
+    """Forgets which tokens are real."""
+
+    def forward(self, features: Features) -> Features:
+        return Features(super().forward(features).tokens)
+
+
+class Reverses(Good):
+    """Gives the tokens back to front."""
+
+    def forward(self, features: Features) -> Features:
+        found = super().forward(features)
+        mask = None if found.mask is None else found.mask.flip(1)
+        return Features(found.tokens.flip(1), mask)
+
+
+class CutsLong(Good):
+    """Keeps 512 tokens and says that it keeps all."""
+
+    def forward(self, features: Features) -> Features:
+        found = super().forward(features)
+        return Features(found.tokens[:, :512], None if found.mask is None else found.mask[:, :512])
+
+
+class FixedWidths(Good):
+    """Is always built for the widths of one model."""
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__(24, 32)
+
+
+class Pads(nn.Module):
+    """Fills up with zeros what is too narrow: there is nothing to learn."""
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.in_width, self.more = in_width, out_width - in_width
+
+    num_tokens, check = Good.num_tokens, Good.check
+
+    def forward(self, features: Features) -> Features:
+        self.check(features)
+        return Features(nn.functional.pad(features.tokens, (0, self.more)), features.mask)
+
+
+class HalfWidth(Good):
+    """Reads half of the channels."""
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__(in_width, out_width)
+        self.layers[0] = nn.Linear(in_width // 2, out_width)
+
+    def forward(self, features: Features) -> Features:
+        self.check(features)
+        return Features(self.layers(features.tokens[..., : self.in_width // 2]), features.mask)
+
+
 class SeesPadding(Good):
     """Adds the mean of all tokens, padding too."""
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import socket
+import subprocess
 import tempfile
+import threading
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +32,8 @@ class Good(nn.Module):
 
     def __init__(self, options: Options) -> None:
         super().__init__()
+        if options.side % PATCH:
+            raise ValueError(f"side must be a multiple of {PATCH}, not {options.side}")
         self.width, self.side = options.width, options.side
         self.patches = nn.Conv2d(3, options.width, PATCH, PATCH)
         self.positions = nn.Parameter(0.02 * torch.randn((options.side // PATCH) ** 2, options.width))
@@ -511,6 +518,276 @@ class NotAModule:
 
     def __init__(self, options: Options) -> None:
         self.width = options.width
+
+
+class StartsProgram(Good):
+    """Downloads with another program, which no patched socket sees."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        with contextlib.suppress(OSError):
+            subprocess.run(["curl", "--version"], capture_output=True)
+
+
+class LeavesThread(Good):
+    """Starts a thread that goes on."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        threading.Thread(target=threading.Event().wait, args=(3,), daemon=True).start()
+
+
+class WritesFile(Good):
+    """Keeps a cache on disk."""
+
+    def tokens(self, pixels: Any) -> Any:
+        path = Path(tempfile.gettempdir()) / "janus_mutants_cache.txt"
+        path.write_text("tokens")
+        return super().tokens(pixels)
+
+
+class Telemetry(Good):
+    """Sends a datagram without a look-up or a connection."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"used", ("127.0.0.1", 9))
+
+
+class PhonesInTraining(Good):
+    """Reaches for the network only while it is trained."""
+
+    def tokens(self, pixels: Any) -> Any:
+        if self.training:
+            with contextlib.suppress(OSError):
+                socket.gethostbyname("metrics.example")
+        return super().tokens(pixels)
+
+
+class SeedsInTraining(Good):
+    """Resets the global seed in each step of training."""
+
+    def tokens(self, pixels: Any) -> Any:
+        if self.training:
+            torch.manual_seed(0)
+        return super().tokens(pixels)
+
+
+class Filters(Good):
+    """Silences all warnings."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        warnings.filterwarnings("ignore")
+
+
+class Tensor32(Good):
+    """Lets the GPU round."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        torch.backends.cudnn.allow_tf32 = not torch.backends.cudnn.allow_tf32
+
+
+class Patches(Good):
+    """Replaces a function of torch."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        plain = F.layer_norm
+
+        def faster(*arguments: Any, **more: Any) -> Any:
+            return plain(*arguments, **more)
+
+        F.layer_norm = faster
+
+
+class Device(Good):
+    """Sets the default device, to the one that it is."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        torch.set_default_device("cpu")
+
+
+NORM = nn.LayerNorm(32)
+
+
+class SharedDefault(Good):
+    """A layer as default argument: one for all instances."""
+
+    def __init__(self, options: Options, norm: nn.Module = NORM) -> None:
+        super().__init__(options)
+        self.norm1 = norm
+
+
+SCALES: dict[str, Any] = {}
+
+
+class GlobalTensor(Good):
+    """Computes with a tensor of the module, drawn by the instance that was built last."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        SCALES["scale"] = 1 + torch.rand(options.width)
+
+    def tokens(self, pixels: Any) -> Any:
+        return super().tokens(pixels) * SCALES["scale"].to(pixels)
+
+
+class ClassTensor(Good):
+    """A tensor of the class, which no state dict holds and no device call moves."""
+
+    table = torch.linspace(0, 1, 32)
+
+    def tokens(self, pixels: Any) -> Any:
+        return super().tokens(pixels) + self.table.to(pixels)
+
+
+class InClosure(Good):
+    """A tensor in a partial."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.scale = functools.partial(torch.mul, torch.ones(options.width))
+
+    def tokens(self, pixels: Any) -> Any:
+        return self.scale(super().tokens(pixels))
+
+
+class CachedByShape(Good):
+    """Keeps the result of each shape of batch."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.kept: dict[Any, Any] = {}
+
+    def forward(self, pixels: Any) -> Features:
+        if torch.is_grad_enabled() or pixels.dtype != torch.float32:
+            return super().forward(pixels)
+        key = tuple(pixels.shape)
+        self.kept[key] = self.kept.get(key) or _Result(super().forward(pixels).tokens.clone())
+        return Features(self.kept[key].tokens)
+
+
+class _Result:
+    def __init__(self, tokens: Any) -> None:
+        self.tokens = tokens
+
+
+class BatchMaximum(Good):
+    """Divides by the largest value of the batch."""
+
+    def tokens(self, pixels: Any) -> Any:
+        return super().tokens(pixels / pixels.abs().max().clamp(min=1e-3))
+
+
+class LargeBatch(Good):
+    """Statistics over the batch, but only of batches of four and more."""
+
+    def tokens(self, pixels: Any) -> Any:
+        found = super().tokens(pixels)
+        return found - found.mean(dim=0, keepdim=True) if len(found) > 3 else found
+
+
+class ForcesEval(Good):
+    """Puts itself into eval mode."""
+
+    def forward(self, pixels: Any) -> Features:
+        self.eval()
+        return super().forward(pixels)
+
+
+class Unfreezes(Good):
+    """train() asks for gradients again."""
+
+    def train(self, mode: bool = True) -> Any:
+        return self.requires_grad_(True).train_parts(mode) if mode else self.train_parts(mode)
+
+    def train_parts(self, mode: bool) -> Any:
+        return super().train(mode)
+
+
+class BornFrozen(Good):
+    """Freezes itself."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.requires_grad_(False)
+
+
+class TakesAnyState(Good):
+    """Loads state dicts that do not fit."""
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+
+class KeepsPart(Good):
+    """A part does not follow .to(dtype)."""
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        last = self._modules.pop("last")
+        try:
+            return super()._apply(fn, recurse)
+        finally:
+            self._modules["last"] = last
+
+
+class WrongPositions(Good):
+    """Positions of another shape than the tokens."""
+
+    def forward(self, pixels: Any) -> Features:
+        return Features(super().forward(pixels).tokens, None, torch.zeros(1, 3, 2))
+
+
+class SwapsTwo(Good):
+    """Exchanges the first two tokens."""
+
+    def forward(self, pixels: Any) -> Features:
+        tokens = super().forward(pixels).tokens
+        return Features(torch.cat((tokens[:, 1:2], tokens[:, :1], tokens[:, 2:]), dim=1))
+
+
+class Codes(Good):
+    """Vectors of codes: no gradient reaches the input."""
+
+    def tokens(self, pixels: Any) -> Any:
+        return super().tokens(pixels.sign().detach())
+
+
+class CodesByColumn(Codes):
+    """The same, column by column."""
+
+    def forward(self, pixels: Any) -> Features:
+        tokens = super().forward(pixels).tokens
+        side = self.side // PATCH
+        return Features(tokens.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2))
+
+
+class ChangesOptions(Good):
+    """Writes into the options that it is given."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        object.__setattr__(options, "side", options.side)
+        options.__dict__["weights"] = "loaded"
+
+
+class LiesWhenLarge(Transform):
+    """Counts a token less for large pictures."""
+
+    def __call__(self, raw: Any) -> Prepared:
+        item = super().__call__(raw)
+        return Prepared(item.inputs, item.num_tokens - int(max(raw.size) > 200))
+
+
+class Doubles(Transform):
+    """Gives float64."""
+
+    def pixels(self, raw: Any) -> Any:
+        return super().pixels(raw).double()
 
 
 class Lies(Transform):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -35,8 +37,17 @@ class Good(nn.Module):
     def sample(self, hidden: Any, noise: Any, sampling: Any) -> Any:
         logits = self.logits(hidden, sampling)
         if sampling.temperature > 0:
-            logits = logits / sampling.temperature + noise(0, self.codebooks[0])
+            logits = kept(logits / sampling.temperature, sampling) + noise(0, self.codebooks[0])
         return logits.argmax(-1, keepdim=True)
+
+
+def kept(logits: Any, sampling: Any) -> Any:
+    """The k likeliest, and the smallest set that reaches p; the rest is -inf."""
+    values, codes = logits.sort(dim=-1, descending=True)
+    before = values.softmax(-1).cumsum(-1) - values.softmax(-1)
+    rank = torch.arange(values.shape[-1], device=values.device)
+    out = (before >= sampling.top_p) | (rank >= (sampling.top_k or len(rank)))
+    return torch.full_like(logits, -torch.inf).scatter(-1, codes, values.masked_fill(out, -torch.inf))
 
 
 class Mean(Good):
@@ -67,6 +78,64 @@ class IgnoresNoise(Good):
 
     def sample(self, hidden: Any, noise: Any, sampling: Any) -> Any:
         return self.logits(hidden, sampling).argmax(-1, keepdim=True)
+
+
+class FloatCount(Good):
+    """Counts in a tensor."""
+
+    def loss(self, hidden: Any, codes: Any, layout: CodeLayout) -> Any:
+        total, count = super().loss(hidden, codes, layout)
+        return total, hidden.new_tensor(count)
+
+
+class Bits(Good):
+    """Losses to base 2."""
+
+    def loss(self, hidden: Any, codes: Any, layout: CodeLayout) -> Any:
+        total, count = super().loss(hidden, codes, layout)
+        return total / 0.6931471805599453, count
+
+
+class NoGuidance(Good):
+    """Takes the conditional rows and ignores the weight."""
+
+    def logits(self, hidden: Any, sampling: Any) -> Any:
+        if sampling.guidance != 1 and len(hidden) % 2:
+            raise ValueError(f"guidance needs pairs of rows, got {len(hidden)} rows")
+        found = self.classes(hidden).float()
+        return found.chunk(2)[0] if sampling.guidance != 1 else found
+
+
+class GuidesAway(Good):
+    """Takes the free rows for the conditional ones."""
+
+    def logits(self, hidden: Any, sampling: Any) -> Any:
+        if sampling.guidance != 1 and len(hidden) % 2 == 0:
+            hidden = hidden.roll(len(hidden) // 2, 0)
+        return super().logits(hidden, sampling)
+
+
+class NoTemperature(Good):
+    """Draws at temperature 1 always."""
+
+    def sample(self, hidden: Any, noise: Any, sampling: Any) -> Any:
+        if sampling.temperature > 0:
+            sampling = dataclasses.replace(sampling, temperature=1.0)
+        return super().sample(hidden, noise, sampling)
+
+
+class NoFilters(Good):
+    """Ignores top_k."""
+
+    def sample(self, hidden: Any, noise: Any, sampling: Any) -> Any:
+        return super().sample(hidden, noise, dataclasses.replace(sampling, top_k=0))
+
+
+class FirstNoise(Good):
+    """Asks for the noise of another codebook."""
+
+    def sample(self, hidden: Any, noise: Any, sampling: Any) -> Any:
+        return super().sample(hidden, lambda codebook, size: noise(codebook + 1, size), sampling)
 
 
 class LeastLikely(Good):

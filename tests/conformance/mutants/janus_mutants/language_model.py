@@ -65,7 +65,8 @@ class Good(nn.Module):
         return self.head(hidden)
 
     def new_cache(self, rows: int, length: int) -> Any:
-        held = [(torch.zeros(rows, length, self.width), torch.zeros(rows, length, self.width)) for _ in self.layers]
+        empty = self.words.weight.new_zeros(rows, length, self.width)
+        held = [(empty.clone(), empty.clone()) for _ in self.layers]
         return SimpleNamespace(rows=rows, length=length, held=held)
 
     @torch.no_grad()
@@ -73,10 +74,10 @@ class Good(nn.Module):
         if size < 1:
             raise ValueError(f"a vocabulary of {size} rows is not possible")
         for part in (self.words, self.head):
-            new = 0.02 * torch.randn(size, self.width)
+            new = 0.02 * torch.randn(size, self.width, dtype=part.weight.dtype)
             kept = min(size, self.vocabulary)
             new[:kept] = part.weight[:kept]
-            part.weight = nn.Parameter(new)
+            part.weight = nn.Parameter(new, part.weight.requires_grad)
         self.vocabulary = size
 
     def blocks(self) -> Any:
@@ -105,6 +106,103 @@ class Forgets(Good):
     def forward(self, embeds: Any, layout: Any, cache: Any = None) -> Any:
         if cache is not None and int(layout.positions.min()) >= 5:
             cache.held[0][0][:, 0] = 0
+        return super().forward(embeds, layout, cache)
+
+
+class LeaksLate(Good):
+    """From the third sample on packed samples see the ones before."""
+
+    def mask(self, layout: Any, tokens: int) -> Any:
+        found = super().mask(layout, tokens)
+        if layout.lengths is not None and len(layout.lengths) > 2:
+            start = sum(layout.lengths[:2])
+            found[start:] = torch.ones(tokens, tokens).bool().tril()[start:]
+        return found
+
+
+class SeesFutureLate(Good):
+    """In long rows the first tokens see one that is to come."""
+
+    def mask(self, layout: Any, tokens: int) -> Any:
+        found = super().mask(layout, tokens)
+        if tokens > 12:
+            found[:12, 12] = True
+        return found
+
+
+class NoPositions(Good):
+    """Counts positions itself."""
+
+    def forward(self, embeds: Any, layout: Any, cache: Any = None) -> Any:
+        if cache is None and layout.lengths is None and layout.positions.shape == embeds.shape[:2]:
+            layout = SimpleNamespace(positions=torch.arange(embeds.shape[1]).expand(embeds.shape[:2]), lengths=None)
+        return super().forward(embeds, layout, cache)
+
+
+class OneLength(Good):
+    """One length of the cache for all rows."""
+
+    def forward(self, embeds: Any, layout: Any, cache: Any = None) -> Any:
+        if cache is not None and layout.positions.shape == embeds.shape[:2]:
+            begun = getattr(cache, "begun", 0)
+            cache.begun = begun + embeds.shape[1]
+            layout = SimpleNamespace(
+                positions=torch.arange(begun, cache.begun).expand(embeds.shape[:2]).contiguous(), lengths=None
+            )
+        return super().forward(embeds, layout, cache)
+
+
+class SharedCache(Good):
+    """Gives out one cache for all."""
+
+    def new_cache(self, rows: int, length: int) -> Any:
+        held = self.__dict__.setdefault("caches", {})
+        return held.setdefault((rows, length), super().new_cache(rows, length))
+
+
+class Unties(Good):
+    """Resizing makes two weights of one."""
+
+    def __init__(self, width: int, vocabulary: int) -> None:
+        super().__init__(width, vocabulary)
+        self.head.weight = self.words.weight
+
+
+class Thaws(Good):
+    """Resizing makes frozen weights trainable."""
+
+    def resize_vocabulary(self, size: int) -> None:
+        super().resize_vocabulary(size)
+        self.requires_grad_(True)
+
+
+class LeavesOutBlock(Good):
+    """Names one block of two."""
+
+    def blocks(self) -> Any:
+        return list(self.layers)[:1]
+
+
+class Probabilities(Good):
+    """Gives probabilities in place of logits."""
+
+    def text_logits(self, hidden: Any) -> Any:
+        return super().text_logits(hidden).softmax(-1)
+
+
+class CutsGradient(Good):
+    """Looks ids up without a gradient."""
+
+    def embed(self, ids: Any) -> Any:
+        return super().embed(ids).detach()
+
+
+class ChangesEmbeds(Good):
+    """Scales what it is given in place."""
+
+    def forward(self, embeds: Any, layout: Any, cache: Any = None) -> Any:
+        if not embeds.requires_grad:
+            embeds *= 2
         return super().forward(embeds, layout, cache)
 
 

@@ -15,6 +15,18 @@ class Options(BaseModel):
     side: int = Field(default=32, gt=0, description="side in pixels")
 
 
+class Inner(BaseModel):
+    """Takes misspelled names."""
+
+    rate: float = Field(default=1.0, description="a rate")
+
+
+class LenientInside(Options):
+    """Its own names are checked, those inside are not."""
+
+    inner: Inner = Field(default=Inner(), description="more options")
+
+
 class Lenient(Options):
     """Takes misspelled names."""
 

@@ -130,6 +130,64 @@ class Constant(Good):
         return super().decode(codes * 0, layout) + 0 * super().decode(codes, layout)
 
 
+class Contextual(Good):
+    """Divides the vectors by the norm of them all."""
+
+    def embed(self, codes: Any) -> Any:
+        found = super().embed(codes)
+        return found / found.norm(dim=(1, 2), keepdim=True)
+
+
+class Transposes(Good):
+    """Decodes column by column."""
+
+    def decode(self, codes: Any, layout: CodeLayout) -> Any:
+        self.check(codes, layout)
+        side = layout.grid[0] if layout.grid else 1
+        turned = codes.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
+        return super().decode(turned, layout)
+
+
+class SkipsFirst(Good):
+    """Paints the second code in the place of the first, as if that were a class token."""
+
+    def decode(self, codes: Any, layout: CodeLayout) -> Any:
+        self.check(codes, layout)
+        return super().decode(torch.cat((codes[:, 1:2], codes[:, 1:]), dim=1), layout)
+
+
+class SameCodes(Good):
+    """Encodes every picture alike."""
+
+    @torch.no_grad()
+    def encode(self, pixels: Any) -> Any:
+        return super().encode(pixels) * 0
+
+
+class WhiteOutOfRange(Good):
+    """Codes from K on, of white pictures only."""
+
+    @torch.no_grad()
+    def encode(self, pixels: Any) -> Any:
+        return super().encode(pixels) + CODES * (pixels.amin(dim=(1, 2, 3)) > 0.99).long()[:, None, None]
+
+
+class OneSize(Good):
+    """Promises other sizes and gives their positions wrongly."""
+
+    def layout(self, image_size: int) -> CodeLayout:
+        return super().layout(image_size if image_size < 65 else 64)
+
+
+class ChangesCodes(Good):
+    """Writes into the codes that it is given."""
+
+    def decode(self, codes: Any, layout: CodeLayout) -> Any:
+        found = super().decode(codes, layout)
+        codes.zero_()
+        return found
+
+
 class Positional(Good):
     """Adds the position to the vectors."""
 
@@ -146,9 +204,34 @@ def builder(made: Any) -> Any:
     return lambda options, context: made(options)
 
 
+class UnitPixels(Transform):
+    """Pixels of 0 to 1."""
+
+    def pixels(self, raw: Any) -> Any:
+        return super().pixels(raw) / 2 + 0.5
+
+
+class BlueFirst(Transform):
+    """Pixels in BGR."""
+
+    def pixels(self, raw: Any) -> Any:
+        return super().pixels(raw).flip(0)
+
+
+class Mirrored(Transform):
+    """Pictures flipped."""
+
+    def pixels(self, raw: Any) -> Any:
+        return super().pixels(raw).flip(-1)
+
+
+def transform_builder(made: Any) -> Any:
+    return lambda options, context: made(context.image_size)
+
+
 def build_transform(options: Options, context: Any) -> Transform:
     return Transform(context.image_size)
 
 
 for _name, _value in [(n, v) for n, v in globals().items() if isinstance(v, type)]:
-    globals()[f"build_{_name}"] = builder(_value)
+    globals()[f"build_{_name}"] = (transform_builder if issubclass(_value, Transform) else builder)(_value)
